@@ -1,0 +1,55 @@
+"""Octave convolution for PaddlePaddle: layers, networks, and their training."""
+
+from .models import (
+    Bottleneck,
+    OctMobileNetV1,
+    OctResNet,
+    create_model,
+    list_models,
+    oct_mobilenet,
+    oct_mobilenet_v1,
+    oct_resnet50,
+    oct_resnet101,
+    oct_resnet152,
+    oct_resnet200,
+)
+from .nn import (
+    Conv_BN,
+    Conv_BN_ACT,
+    OctaveAdd,
+    OctaveAvgPool2D,
+    OctaveConv,
+    OctaveGlobalAvgPool2D,
+    OctaveMaxPool2D,
+    OctaveMerge,
+    OctaveNorm,
+    OctaveSE,
+    PerBand,
+)
+from .version import __version__
+
+__all__ = [
+    "Bottleneck",
+    "Conv_BN",
+    "Conv_BN_ACT",
+    "OctMobileNetV1",
+    "OctResNet",
+    "OctaveAdd",
+    "OctaveAvgPool2D",
+    "OctaveConv",
+    "OctaveGlobalAvgPool2D",
+    "OctaveMaxPool2D",
+    "OctaveMerge",
+    "OctaveNorm",
+    "OctaveSE",
+    "PerBand",
+    "__version__",
+    "create_model",
+    "list_models",
+    "oct_mobilenet",
+    "oct_mobilenet_v1",
+    "oct_resnet50",
+    "oct_resnet101",
+    "oct_resnet152",
+    "oct_resnet200",
+]

@@ -1,0 +1,61 @@
+"""What the octave networks have in common: alpha per stage, and the options of their convolutions."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any, Sequence, Union
+
+from paddle_oct.nn.feature import check_alpha
+
+Alpha = Union[float, Sequence[float]]
+
+
+def stage_alphas(alpha: Alpha, stages: int, network: str) -> list[float]:
+    """Return the alpha of every stage that may hold octave features.
+
+    Args:
+        alpha: one number for all of them, or one per stage.
+        stages: how many there are.
+        network: what to name in an error message.
+
+    Raises:
+        TypeError, ValueError: an alpha is not in [0, 1], or there are too many or too few.
+    """
+    if isinstance(alpha, numbers.Real):
+        return [check_alpha(alpha, f"{network}: alpha")] * stages
+    if not isinstance(alpha, (tuple, list)):
+        raise TypeError(f"{network}: alpha must be a number or {stages} of them, got {alpha!r}")
+    if len(alpha) != stages:
+        raise ValueError(
+            f"{network}: alpha must be a number or {stages} of them, one per stage between stem and "
+            f"last stage, got {len(alpha)}: {list(alpha)}"
+        )
+    return [check_alpha(a, f"{network}: alpha[{i}]") for i, a in enumerate(alpha)]
+
+
+class ConvOptions:
+    """The keyword arguments of a network's convolutions, by the alphas that they lie between.
+
+    Args:
+        downsample: as in ``OctaveConv``, for the whole network.
+        h2l, l2h: whether the inter-octave paths exist between two octave features. A convolution
+            that opens or closes the octave keeps them: a band would come from, or go, nowhere.
+        octave: whether any stage has an alpha above 0. If so, the vanilla convolutions of the last
+            stage halve by average pooling too, as the authors' do and their weights expect.
+    """
+
+    def __init__(self, downsample: str | None, h2l: bool, l2h: bool, octave: bool) -> None:
+        self.downsample = downsample or ("avg_pool" if octave else None)
+        self.h2l = h2l
+        self.l2h = l2h
+
+    def between(self, alpha_in: float, alpha_out: float) -> dict[str, Any]:
+        """Return the keyword arguments of a convolution from ``alpha_in`` to ``alpha_out``."""
+        transition = not (0 < alpha_in < 1 and 0 < alpha_out < 1)
+        return {
+            "alpha_in": alpha_in,
+            "alpha_out": alpha_out,
+            "downsample": self.downsample,
+            "h2l": self.h2l or transition,
+            "l2h": self.l2h or transition,
+        }

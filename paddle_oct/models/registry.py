@@ -1,0 +1,84 @@
+"""Networks by name: the octave ones of this package and the vanilla ones of ``paddle.vision``."""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+from typing import Any, Callable
+
+import paddle
+from paddle import nn
+
+from paddle_oct.names import look_up, unknown_name
+
+_REGISTRY: dict[str, Callable[..., nn.Layer]] = {}
+_ALIASES = {"oct_mobilenet": "oct_mobilenet_v1"}
+
+
+def register_model(build: Callable[..., nn.Layer]) -> Callable[..., nn.Layer]:
+    """Make a function that builds a network known by its name.
+
+    The function's return annotation is the network's class, whose arguments are its options.
+    """
+    _REGISTRY[build.__name__] = build
+    return build
+
+
+def vanilla_models() -> dict[str, Callable[..., nn.Layer]]:
+    """Return the functions of ``paddle.vision.models`` that build a network, by name."""
+    module = paddle.vision.models
+    return {name: getattr(module, name) for name in module.__all__ if name.islower()}
+
+
+def list_models(pattern: str = "*", vanilla: bool = False) -> list[str]:
+    """Return the sorted names that ``create_model`` knows.
+
+    Args:
+        pattern: a shell pattern, such as ``"oct_resnet*"``.
+        vanilla: whether to list the networks of ``paddle.vision.models`` in place of ours.
+    """
+    return sorted(fnmatch.filter(vanilla_models() if vanilla else _REGISTRY, pattern))
+
+
+def model_options(name: str) -> dict[str, Any]:
+    """Return the options of a network and their defaults.
+
+    Raises:
+        ValueError: no network has this name.
+    """
+    build = _builder(name)
+    network = build.__globals__[build.__annotations__["return"]]
+    fixed = ("self", "block", "layers", "depth")  # what the function itself decides
+    return {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(network.__init__).parameters.values()
+        if parameter.name not in fixed
+    }
+
+
+def create_model(name: str, **overrides: Any) -> nn.Layer:
+    """Build a network.
+
+    Args:
+        name: a name from :func:`list_models`, ours or, for comparison, one of
+            ``paddle.vision.models``.
+        **overrides: options of the network, such as ``alpha``, ``num_classes`` or ``scale``.
+
+    Raises:
+        ValueError: no network has this name, or the network has no such option; the message
+            suggests the nearest one. Or an option's value is out of range.
+
+    Examples:
+        >>> from paddle_oct import create_model
+        >>> model = create_model("oct_resnet50", alpha=0.25, num_classes=10)
+    """
+    options = model_options(name)
+    for option in overrides:
+        if option not in options:
+            raise unknown_name(option, options, f"option of {name}")
+    return _builder(name)(**overrides)
+
+
+def _builder(name: str) -> Callable[..., nn.Layer]:
+    known = {**vanilla_models(), **_REGISTRY, **{a: _REGISTRY[n] for a, n in _ALIASES.items()}}
+    return look_up(name, known, "model")

@@ -1,0 +1,111 @@
+"""Reading the arguments that ``paddle.nn.Conv2D`` takes in several forms."""
+
+from __future__ import annotations
+
+import copy
+import numbers
+from contextlib import contextmanager
+from typing import Any, Iterator, Sequence, Union
+
+import numpy as np
+import paddle
+from paddle.nn.initializer import Assign, Initializer
+
+Size2 = Union[int, Sequence[int]]
+
+
+def positive_int(value: int, name: str) -> int:
+    """Return ``value`` as an int, or say which argument is wrong."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a positive integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    return int(value)
+
+
+def size2(value: Size2, name: str) -> list[int]:
+    """Return an int or a pair of ints as ``[vertical, horizontal]``."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(f"{name} must be an integer or a pair of them, got {value!r}")
+        return [positive_int(v, name) for v in value]
+    return [positive_int(value, name)] * 2
+
+
+def padding_sides(padding: Any) -> list[int] | None:
+    """Return a padding as ``[top, bottom, left, right]``, or None for "SAME" and "VALID".
+
+    Raises:
+        ValueError: it is none of the forms that ``paddle.nn.Conv2D`` takes.
+    """
+    if isinstance(padding, str):
+        if padding.upper() not in ("SAME", "VALID"):
+            raise ValueError(f"padding must be 'SAME', 'VALID' or integers, got {padding!r}")
+        return None
+    if isinstance(padding, numbers.Integral):
+        return [int(padding)] * 4
+    if isinstance(padding, (tuple, list)):
+        flat = list(padding)
+        if len(flat) == 4 and all(isinstance(p, (tuple, list)) for p in flat):
+            flat = [p for pair in flat[2:] for p in pair]  # the first two are N and C
+        if len(flat) == 2:
+            flat = [p for p in flat for _ in range(2)]
+        if len(flat) == 4 and all(isinstance(p, numbers.Integral) for p in flat):
+            return [int(p) for p in flat]
+    raise ValueError(
+        f"padding must be 'SAME', 'VALID', an integer, [vertical, horizontal] or "
+        f"[top, bottom, left, right], got {padding!r}"
+    )
+
+
+def derive_attr(attr: Any, *, suffix: str = "", initializer: Initializer | None = None) -> Any:
+    """Return a parameter attribute like ``attr`` for a part of its parameter.
+
+    Args:
+        attr: what ``weight_attr`` or ``bias_attr`` may be: None, a bool, a name, an initialiser or
+            a ``paddle.ParamAttr``.
+        suffix: what to add to the name, if there is one; without a suffix the name is dropped.
+        initializer: what to initialise with in place of the attribute's own.
+    """
+    if attr is False:
+        return False
+    if isinstance(attr, paddle.ParamAttr):
+        derived = copy.copy(attr)
+    elif isinstance(attr, str):
+        derived = paddle.ParamAttr(name=attr)
+    elif isinstance(attr, Initializer):
+        derived = paddle.ParamAttr(initializer=attr)
+    elif attr is None or attr is True:
+        derived = paddle.ParamAttr()
+    else:
+        raise TypeError(f"expected a paddle.ParamAttr, an initializer or a bool, got {attr!r}")
+    derived.name = f"{derived.name}_{suffix}" if derived.name and suffix else None
+    derived.initializer = initializer or derived.initializer
+    return derived
+
+
+class FromArray(Initializer):
+    """Initialise with an array; like ``Assign``, but not through a list of Python floats."""
+
+    def __init__(self, value: np.ndarray) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, var, block=None):
+        if not paddle.in_dynamic_mode():
+            return Assign(self.value)(var, block)
+        with paddle.no_grad():
+            return paddle.assign(self.value, output=var)
+
+
+@contextmanager
+def eager_mode() -> Iterator[None]:
+    """Compute at once, also while a static program is being built."""
+    if paddle.in_dynamic_mode():
+        yield
+        return
+    paddle.disable_static()
+    try:
+        yield
+    finally:
+        paddle.enable_static()

@@ -1,0 +1,169 @@
+"""Layers that work on both bands of an octave feature.
+
+Each takes a pair ``(high, low)``, of which one may be ``None``, and all but :class:`OctaveMerge`
+and :class:`OctaveGlobalAvgPool2D` return one, so that they chain in ``paddle.nn.Sequential``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from .arguments import positive_int
+from .blocks import LayerFactory
+from .feature import OctaveFeature, add, as_bands, map_bands, merge, split_channels
+
+
+class PerBand(nn.Layer):
+    """Apply one layer to both bands: an activation, dropout, anything that minds neither the number
+    of channels nor the size.
+
+    Args:
+        layer (Layer): the layer; its parameters, if any, are shared by the bands.
+
+    Examples:
+        >>> act = PerBand(nn.ReLU())
+        >>> drop = PerBand(nn.Dropout2D(0.2))
+    """
+
+    def __init__(self, layer: nn.Layer) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: OctaveFeature) -> OctaveFeature:
+        return map_bands(self.layer, x)
+
+
+class OctaveNorm(nn.Layer):
+    """One norm per band.
+
+    Args:
+        channels (int): channels of both bands together.
+        alpha (float): the share of low-frequency channels, in [0, 1].
+        norm_layer (Callable): makes the norm of a band from its channel count.
+    """
+
+    def __init__(
+        self, channels: int, alpha: float = 0.5, norm_layer: LayerFactory = nn.BatchNorm2D
+    ) -> None:
+        super().__init__()
+        self.bands = split_channels(positive_int(channels, "OctaveNorm: channels"), alpha)
+        self.high = norm_layer(self.bands[0]) if self.bands[0] else None
+        self.low = norm_layer(self.bands[1]) if self.bands[1] else None
+
+    def forward(self, x) -> OctaveFeature:
+        return map_bands(self.high, as_bands(x, self.bands, "OctaveNorm"), self.low)
+
+
+class _OctavePool2D(nn.Layer):
+    """Pool both bands so that they still belong together.
+
+    The low band is pooled in ceil mode and, where that leaves a row or column too many, cut to
+    ``ceil(H / 2) x ceil(W / 2)`` of the pooled high band.
+    """
+
+    def __init__(
+        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.options = {
+            "kernel_size": kernel_size,
+            "stride": kernel_size if stride is None else stride,
+            "padding": padding,
+        }
+        self.ceil_mode = ceil_mode
+
+    def _pool(self, x: Tensor, ceil_mode: bool) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: OctaveFeature) -> OctaveFeature:
+        high, low = x
+        if high is None or low is None:
+            return map_bands(lambda band: self._pool(band, self.ceil_mode), x)
+        high = self._pool(high, self.ceil_mode)
+        low = self._pool(low, ceil_mode=True)
+        low = low[:, :, : (high.shape[2] + 1) // 2, : (high.shape[3] + 1) // 2]
+        return high, low
+
+    def extra_repr(self) -> str:
+        return ", ".join(
+            f"{k}={v}" for k, v in {**self.options, "ceil_mode": self.ceil_mode}.items()
+        )
+
+
+class OctaveMaxPool2D(_OctavePool2D):
+    """Max pooling per band; arguments as in ``paddle.nn.MaxPool2D``."""
+
+    def _pool(self, x: Tensor, ceil_mode: bool) -> Tensor:
+        return F.max_pool2d(x, ceil_mode=ceil_mode, **self.options)
+
+
+class OctaveAvgPool2D(_OctavePool2D):
+    """Average pooling per band; arguments as in ``paddle.nn.AvgPool2D``."""
+
+    def _pool(self, x: Tensor, ceil_mode: bool) -> Tensor:
+        return F.avg_pool2d(x, ceil_mode=ceil_mode, **self.options)
+
+
+class OctaveAdd(nn.Layer):
+    """Add two octave features, as at the end of a residual block; a missing band counts as zero."""
+
+    def forward(self, x: OctaveFeature, y: OctaveFeature) -> OctaveFeature:
+        return add(x, y)
+
+
+class OctaveMerge(nn.Layer):
+    """Merge a pair into one Tensor ``[N, C, H, W]``: up-sample the low band and put it last."""
+
+    def forward(self, x: OctaveFeature) -> Tensor:
+        return merge(x)
+
+
+class OctaveGlobalAvgPool2D(nn.Layer):
+    """The mean of every channel, ``[N, C, 1, 1]``, high channels first."""
+
+    def forward(self, x: OctaveFeature) -> Tensor:
+        means = [F.adaptive_avg_pool2d(band, 1) for band in x if band is not None]
+        return means[0] if len(means) == 1 else paddle.concat(means, axis=1)
+
+
+class OctaveSE(nn.Layer):
+    """Squeeze-and-excitation across both bands.
+
+    The means of all channels, high first, pass a 1x1 convolution to ``channels // reduction``, then
+    ReLU, then one 1x1 convolution and a sigmoid per band, by which that band is scaled. This is the
+    form of the authors' SE networks (Table 9).
+
+    Args:
+        channels (int): channels of both bands together.
+        alpha (float): the share of low-frequency channels, in [0, 1].
+        reduction (int): how many times fewer channels there are in between.
+
+    Shape: a pair of bands, as in :class:`~paddle_oct.OctaveConv`; the output has the same.
+    """
+
+    def __init__(self, channels: int, alpha: float = 0.5, reduction: int = 16) -> None:
+        super().__init__()
+        self.bands = split_channels(positive_int(channels, "OctaveSE: channels"), alpha)
+        squeezed = channels // positive_int(reduction, "OctaveSE: reduction")
+        if not squeezed:
+            raise ValueError(
+                f"OctaveSE: reduction={reduction} leaves nothing of {channels} channels"
+            )
+        high, low = self.bands
+        self.pool = OctaveGlobalAvgPool2D()
+        self.squeeze = nn.Conv2D(channels, squeezed, 1)
+        self.excite_h = nn.Conv2D(squeezed, high, 1) if high else None
+        self.excite_l = nn.Conv2D(squeezed, low, 1) if low else None
+
+    def forward(self, x) -> OctaveFeature:
+        x = as_bands(x, self.bands, "OctaveSE")
+        squeezed = F.relu(self.squeeze(self.pool(x)))
+        return map_bands(
+            lambda high: high * F.sigmoid(self.excite_h(squeezed)),
+            x,
+            lambda low: low * F.sigmoid(self.excite_l(squeezed)),
+        )

@@ -1,0 +1,112 @@
+"""Octave convolution with norm and activation."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from paddle import nn
+
+from .arguments import Size2
+from .feature import OctaveFeature, map_bands
+from .octave_conv import OctaveConv
+
+LayerFactory = Callable[..., nn.Layer]
+
+
+class Conv_BN(nn.Layer):
+    """Octave convolution, then one norm per band.
+
+    Sub-layers: ``conv``, ``bn_h``, ``bn_l``; the norm of an absent band is absent.
+
+    Args:
+        in_channels, out_channels, kernel_size, alpha_in, alpha_out, stride, padding, dilation,
+        groups, bias_attr: as in :class:`OctaveConv`.
+        norm_layer (Callable): makes the norm of a band from its channel count.
+        **conv_options: what else :class:`OctaveConv` takes by keyword (``downsample``, ``h2l``,
+            ``l2h``, ``weight_attr``, ``padding_mode``).
+
+    Shape: as in :class:`OctaveConv`; always returns a pair.
+
+    Raises:
+        TypeError, ValueError: as :class:`OctaveConv`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size2,
+        alpha_in: float = 0.5,
+        alpha_out: float = 0.5,
+        stride: Size2 = 1,
+        padding: Any = 0,
+        dilation: Size2 = 1,
+        groups: int = 1,
+        bias_attr: Any = False,
+        norm_layer: LayerFactory = nn.BatchNorm2D,
+        **conv_options: Any,
+    ) -> None:
+        super().__init__()
+        self.conv = OctaveConv(
+            in_channels,
+            out_channels,
+            kernel_size,
+            alpha_in,
+            alpha_out,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias_attr,
+            **conv_options,
+        )
+        high, low = self.conv.out_bands
+        self.bn_h = norm_layer(high) if high else None
+        self.bn_l = norm_layer(low) if low else None
+
+    def forward(self, x) -> OctaveFeature:
+        return map_bands(self.bn_h, self.conv(x), self.bn_l)
+
+
+class Conv_BN_ACT(Conv_BN):
+    """Octave convolution, then one norm and one activation per band.
+
+    Args:
+        activation_layer (Callable): makes the activation, without arguments. Both bands share it.
+        others: as in :class:`Conv_BN`, in its order; ``activation_layer`` follows ``norm_layer``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size2,
+        alpha_in: float = 0.5,
+        alpha_out: float = 0.5,
+        stride: Size2 = 1,
+        padding: Any = 0,
+        dilation: Size2 = 1,
+        groups: int = 1,
+        bias_attr: Any = False,
+        norm_layer: LayerFactory = nn.BatchNorm2D,
+        activation_layer: LayerFactory = nn.ReLU,
+        **conv_options: Any,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            alpha_in,
+            alpha_out,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias_attr,
+            norm_layer,
+            **conv_options,
+        )
+        self.act = activation_layer()
+
+    def forward(self, x) -> OctaveFeature:
+        return map_bands(self.act, super().forward(x))

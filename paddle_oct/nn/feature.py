@@ -1,0 +1,187 @@
+"""The octave feature: a map stored as a pair of bands, and the few operations on it.
+
+An octave feature of ``C`` channels is a pair ``(high, low)``:
+
+* ``high``: ``[N, C - C_l, H, W]``,
+* ``low``: ``[N, C_l, ceil(H / 2), ceil(W / 2)]``,
+
+with ``C_l = int(alpha * C)`` (Chen et al., arXiv:1904.05049, Section 3.1). A band of zero channels
+is ``None``. Everything else in the package is written with the functions of this file.
+"""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any, Callable, Optional, Tuple, Union
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor
+
+OctaveFeature = Tuple[Optional[Tensor], Optional[Tensor]]
+
+# Wide enough for an alpha that went through float32, far too small to reach the next k / C.
+_ALPHA_TOLERANCE = 1e-7
+
+
+def check_alpha(alpha: float, name: str = "alpha") -> float:
+    """Return ``alpha`` as a float.
+
+    Raises:
+        TypeError: it is not a real number.
+        ValueError: it is NaN or outside the closed interval [0, 1].
+    """
+    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real):
+        raise TypeError(f"{name} must be a number in [0, 1], got {alpha!r}")
+    if not 0 <= alpha <= 1:  # also false for NaN
+        raise ValueError(f"{name} must be in [0, 1], got {alpha!r}")
+    return float(alpha)
+
+
+def split_channels(channels: int, alpha: float) -> tuple[int, int]:
+    """Return ``(high, low)``, how many of ``channels`` each band holds.
+
+    ``low = int(alpha * channels)``, safe against float error: ``split_channels(100, 0.29)`` is
+    ``(71, 29)`` although ``0.29 * 100`` is a little less than 29.
+    """
+    low = min(channels, int((check_alpha(alpha) + _ALPHA_TOLERANCE) * channels))
+    return channels - low, low
+
+
+def down2(x: Tensor) -> Tensor:
+    """Halve a map ``[N, C, H, W]`` to ``[N, C, ceil(H / 2), ceil(W / 2)]`` by 2x2 averages.
+
+    In an odd size the last cell has a smaller window; cells outside the map do not count.
+    """
+    return F.avg_pool2d(x, kernel_size=2, stride=2, ceil_mode=True, exclusive=True)
+
+
+def up2(x: Tensor, like: Tensor | None = None) -> Tensor:
+    """Double a map ``[N, C, H, W]`` by nearest neighbour: ``y[i, j] = x[i // 2, j // 2]``.
+
+    Args:
+        x: the low-frequency map.
+        like: a map whose height and width the result takes, ``2H`` or ``2H - 1``; without it the
+            result is ``[N, C, 2H, 2W]``.
+    """
+    size = [2 * x.shape[2], 2 * x.shape[3]] if like is None else [like.shape[2], like.shape[3]]
+    return F.interpolate(x, size=size, mode="nearest")
+
+
+def map_bands(
+    high_fn: Callable[[Tensor], Tensor],
+    x: OctaveFeature,
+    low_fn: Callable[[Tensor], Tensor] | None = None,
+) -> OctaveFeature:
+    """Apply ``high_fn`` to the high band and ``low_fn`` (by default the same) to the low band."""
+    high, low = x
+    return (
+        None if high is None else high_fn(high),
+        None if low is None else (low_fn or high_fn)(low),
+    )
+
+
+def _add_band(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    if a is None:
+        return b
+    return a if b is None else a + b
+
+
+def add(a: OctaveFeature, b: OctaveFeature) -> OctaveFeature:
+    """Add two octave features band by band; a missing band counts as zero."""
+    return _add_band(a[0], b[0]), _add_band(a[1], b[1])
+
+
+def split(x: Tensor, alpha: float) -> OctaveFeature:
+    """Turn a map ``[N, C, H, W]`` into an octave feature.
+
+    The first ``C - int(alpha * C)`` channels become the high band, the others, halved by
+    :func:`down2`, the low band.
+    """
+    high, low = split_channels(x.shape[1], alpha)
+    return (
+        x[:, :high] if high else None,
+        down2(x[:, high:]) if low else None,
+    )
+
+
+def merge(x: OctaveFeature) -> Tensor:
+    """Turn an octave feature into one map ``[N, C, H, W]``, high channels first.
+
+    The low band is up-sampled by :func:`up2`, onto the size of the high band, or to twice its own
+    where there is no high band.
+
+    Raises:
+        ValueError: both bands are ``None``.
+    """
+    high, low = x
+    if low is None:
+        if high is None:
+            raise ValueError("merge: both bands are None, there is nothing to merge")
+        return high
+    if high is None:
+        return up2(low)
+    return paddle.concat([high, up2(low, like=high)], axis=1)
+
+
+def _is_tensor(x: Any) -> bool:
+    # An eager Tensor, or the symbolic one that stands for it while a graph is traced.
+    return isinstance(x, Tensor) or hasattr(x, "stop_gradient")
+
+
+@paddle.jit.not_to_static
+def as_bands(
+    x: Union[Tensor, OctaveFeature], channels: tuple[int, int], where: Any
+) -> OctaveFeature:
+    """Check what a layer was given and return it as a pair.
+
+    Args:
+        x: a pair ``(high, low)``, or one Tensor where only one band is expected.
+        channels: how many channels ``(high, low)`` the layer expects; 0 for an absent band.
+        where: what to name in an error message, usually the layer.
+
+    Raises:
+        TypeError: neither a Tensor nor a pair of Tensors and Nones.
+        ValueError: a band too many or too few, a wrong channel count or rank, or two bands whose
+            sizes do not belong together.
+    """
+    name = where if isinstance(where, str) else f"{type(where).__name__}({where.extra_repr()})"
+    expected = f"expected {channels[0]} high and {channels[1]} low channels"
+    if _is_tensor(x):
+        if all(channels):
+            raise ValueError(
+                f"{name}: {expected} as a pair (high, low), got one Tensor of shape {list(x.shape)}"
+            )
+        x = (x, None) if channels[0] else (None, x)
+    if not isinstance(x, (tuple, list)):
+        raise TypeError(f"{name}: {expected}, got {type(x).__name__}; pass a Tensor or a pair")
+    if len(x) != 2:
+        raise ValueError(f"{name}: {expected} as a pair (high, low), got {len(x)} elements")
+
+    for band, tensor, count in zip(("high", "low"), x, channels):
+        if tensor is None:
+            if count:
+                raise ValueError(f"{name}: {expected}, got no {band} band (None)")
+            continue
+        if not _is_tensor(tensor):
+            raise TypeError(
+                f"{name}: the {band} band must be a Tensor or None, got {type(tensor).__name__}"
+            )
+        shape = list(tensor.shape)
+        if len(shape) != 4:
+            raise ValueError(
+                f"{name}: the {band} band must have the shape [N, C, H, W], got {shape}"
+            )
+        if shape[1] not in (-1, count):
+            raise ValueError(f"{name}: {expected}, got {shape[1]} {band} channels (shape {shape})")
+
+    high, low = x
+    if high is not None and low is not None:
+        for axis in (2, 3):
+            size, half = high.shape[axis], low.shape[axis]
+            if size >= 0 and half >= 0 and half != (size + 1) // 2:
+                raise ValueError(
+                    f"{name}: the two bands do not belong together: high {list(high.shape)}, low "
+                    f"{list(low.shape)}; the low band must be ceil(H / 2) x ceil(W / 2)"
+                )
+    return high, low
