@@ -1,55 +1,58 @@
-"""Octave convolution for PaddlePaddle: layers, networks, and their training."""
+"""Octave convolution for PaddlePaddle: layers, networks, and their training.
 
-from .models import (
-    Bottleneck,
-    OctMobileNetV1,
-    OctResNet,
-    create_model,
-    list_models,
-    oct_mobilenet,
-    oct_mobilenet_v1,
-    oct_resnet50,
-    oct_resnet101,
-    oct_resnet152,
-    oct_resnet200,
-)
-from .nn import (
-    Conv_BN,
-    Conv_BN_ACT,
-    OctaveAdd,
-    OctaveAvgPool2D,
-    OctaveConv,
-    OctaveGlobalAvgPool2D,
-    OctaveMaxPool2D,
-    OctaveMerge,
-    OctaveNorm,
-    OctaveSE,
-    PerBand,
-)
+The public names below are imported when they are first used, so that the command line can quieten
+Paddle before it is imported.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .version import __version__
 
-__all__ = [
-    "Bottleneck",
-    "Conv_BN",
-    "Conv_BN_ACT",
-    "OctMobileNetV1",
-    "OctResNet",
-    "OctaveAdd",
-    "OctaveAvgPool2D",
-    "OctaveConv",
-    "OctaveGlobalAvgPool2D",
-    "OctaveMaxPool2D",
-    "OctaveMerge",
-    "OctaveNorm",
-    "OctaveSE",
-    "PerBand",
-    "__version__",
-    "create_model",
-    "list_models",
-    "oct_mobilenet",
-    "oct_mobilenet_v1",
-    "oct_resnet50",
-    "oct_resnet101",
-    "oct_resnet152",
-    "oct_resnet200",
-]
+if TYPE_CHECKING:
+    from .models import *  # noqa: F403
+    from .nn import *  # noqa: F403
+
+_PUBLIC = {
+    "nn": (
+        "Conv_BN",
+        "Conv_BN_ACT",
+        "OctaveAdd",
+        "OctaveAvgPool2D",
+        "OctaveConv",
+        "OctaveGlobalAvgPool2D",
+        "OctaveMaxPool2D",
+        "OctaveMerge",
+        "OctaveNorm",
+        "OctaveSE",
+        "PerBand",
+    ),
+    "models": (
+        "Bottleneck",
+        "OctMobileNetV1",
+        "OctResNet",
+        "create_model",
+        "list_models",
+        "oct_mobilenet",
+        "oct_mobilenet_v1",
+        "oct_resnet50",
+        "oct_resnet101",
+        "oct_resnet152",
+        "oct_resnet200",
+    ),
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("analysis", "models", "nn", "training"):
+        return import_module(f".{name}", __name__)
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,4 +1,4 @@
-"""What the octave networks have in common: alpha per stage, and the options of their convolutions."""
+"""What the octave networks share: alpha per stage, and the options of their convolutions."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def stage_alphas(alpha: Alpha, stages: int, network: str) -> list[float]:
         raise TypeError(f"{network}: alpha must be a number or {stages} of them, got {alpha!r}")
     if len(alpha) != stages:
         raise ValueError(
-            f"{network}: alpha must be a number or {stages} of them, one per stage between stem and "
-            f"last stage, got {len(alpha)}: {list(alpha)}"
+            f"{network}: alpha must be a number or {stages} of them, one per octave stage, "
+            f"got {len(alpha)}: {list(alpha)}"
         )
     return [check_alpha(a, f"{network}: alpha[{i}]") for i, a in enumerate(alpha)]
 

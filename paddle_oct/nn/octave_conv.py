@@ -212,7 +212,7 @@ class OctaveConv(nn.Layer):
     def _find_paths(self, h2l: bool, l2h: bool) -> list[_Path]:
         if self.is_depthwise and self.alpha_in != self.alpha_out:
             self._fail(
-                "a depthwise convolution keeps channels in their band, so alpha_in must be alpha_out"
+                "a depthwise convolution keeps channels in their band: alpha_in must be alpha_out"
             )
         wanted = {"h2h": True, "l2l": True, "h2l": h2l, "l2h": l2h}
         if self.is_depthwise:

@@ -1,0 +1,33 @@
+"""Data sets, recipes, and training through ``paddle.Model.fit``."""
+
+from .curves import draw_curves, read_scalars
+from .data import ImageData, list_data, load_data
+from .evaluate import evaluate, predict_images, predict_logits
+from .fit import Result, fit, load_network, load_run_data, prepare, resume, train
+from .preprocessing import Preprocessing, read_image
+from .recipe import Recipe
+from .run_folder import Checkpoint, RunFolder, load_weights
+
+__all__ = [
+    "Checkpoint",
+    "ImageData",
+    "Preprocessing",
+    "Recipe",
+    "Result",
+    "RunFolder",
+    "draw_curves",
+    "evaluate",
+    "fit",
+    "list_data",
+    "load_data",
+    "load_network",
+    "load_run_data",
+    "load_weights",
+    "predict_images",
+    "predict_logits",
+    "prepare",
+    "read_image",
+    "read_scalars",
+    "resume",
+    "train",
+]

@@ -1,0 +1,77 @@
+"""Using a trained network: test it, or ask it about images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from .data import ImageData
+from .preprocessing import Preprocessing, read_image
+
+
+def evaluate(network: nn.Layer, data: ImageData, batch_size: int = 64) -> dict[str, float]:
+    """Test a network on a data set's test split.
+
+    Returns:
+        ``loss`` (cross-entropy), ``acc_top1`` and, for more than five classes, ``acc_top5``.
+    """
+    logits, labels = predict_logits(network, data, batch_size)
+    loss = F.cross_entropy(paddle.to_tensor(logits), paddle.to_tensor(labels))
+    ranks = (logits > np.take_along_axis(logits, labels[:, None], axis=1)).sum(axis=1)
+    result = {"loss": float(loss), "acc_top1": float((ranks < 1).mean())}
+    if len(data.classes) > 5:
+        result["acc_top5"] = float((ranks < 5).mean())
+    return result
+
+
+def predict_logits(
+    network: nn.Layer, data: ImageData, batch_size: int = 64
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a network's outputs ``[N, classes]`` on the test split and the labels ``[N]``."""
+    model = paddle.Model(network)
+    model.prepare()
+    test_set = data.test_set()
+    images = _Images(test_set)
+    (logits,) = model.predict(images, batch_size=batch_size, stack_outputs=True, verbose=0)
+    return logits, np.array([test_set[i][1] for i in range(len(test_set))])
+
+
+class _Images(paddle.io.Dataset):
+    def __init__(self, labelled: paddle.io.Dataset) -> None:
+        super().__init__()
+        self.labelled = labelled
+
+    def __getitem__(self, index: int):
+        return (self.labelled[index][0],)
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+
+def predict_images(
+    network: nn.Layer, paths: Sequence[str | Path], preprocessing: Preprocessing
+) -> np.ndarray:
+    """Classify image files.
+
+    Args:
+        network: a network that turns ``[1, 3, H, W]`` into ``[1, classes]``.
+        paths: the files; all are read before any is classified.
+        preprocessing: the network's.
+
+    Returns:
+        The probability of every class, ``[len(paths), classes]``.
+
+    Raises:
+        ValueError: a file is missing or no image.
+    """
+    transform = preprocessing.for_inference()
+    inputs = [np.asarray(transform(read_image(path)), dtype="float32") for path in paths]
+    network.eval()
+    with paddle.no_grad():
+        outputs = [F.softmax(network(paddle.to_tensor(x[None])), axis=-1).numpy() for x in inputs]
+    return np.concatenate(outputs)

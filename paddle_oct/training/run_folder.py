@@ -1,0 +1,224 @@
+"""The folder that a training run leaves, and how nothing in it is ever half-written.
+
+::
+
+    RUN/config.json                     network, data set, preprocessing, recipe, versions
+    RUN/history.csv                     a row per epoch
+    RUN/curves.png                      the same as a picture
+    RUN/visualdl/                       the VisualDL record and the network's graph
+    RUN/checkpoints/epoch-0007/         model.pdparams, model.pdopt (the optimiser), state.json
+
+A checkpoint is written under another name and renamed when it is complete; only the last and the
+best are kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+import paddle
+from paddle import nn
+
+Row = dict[str, float]
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees either the old content or the new, never a part."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint: the network, the optimiser and the history up to an epoch."""
+
+    folder: Path
+
+    @property
+    def prefix(self) -> str:
+        """What ``paddle.Model.load`` takes."""
+        return str(self.folder / "model")
+
+    @property
+    def weights(self) -> Path:
+        """The file of the network's parameters."""
+        return self.folder / "model.pdparams"
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """``epoch``, ``best_epoch`` and ``history`` at the time it was written."""
+        return json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
+
+
+class RunFolder:
+    """A run's folder; make one with :meth:`create` or :meth:`open`."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def create(cls, path: str | Path, config: dict[str, Any]) -> RunFolder:
+        """Start a run in a new folder.
+
+        Raises:
+            ValueError: there is a run or anything else already, or the folder can't be written.
+        """
+        run = cls(path)
+        if run.config_path.exists():
+            raise ValueError(
+                f"{path} already holds a run; resume it (--resume {path}) or choose another folder"
+            )
+        if run.path.is_dir() and any(run.path.iterdir()):
+            raise ValueError(f"{path} is not empty; choose another folder for the run")
+        try:
+            run.checkpoints_path.mkdir(parents=True, exist_ok=True)
+            write_atomically(run.config_path, json.dumps(config, indent=2) + "\n")
+        except OSError as error:
+            raise ValueError(f"{path}: a run can't be written here ({error})") from error
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """Open the folder of a run that was started before.
+
+        Raises:
+            ValueError: there is no run.
+        """
+        run = cls(path)
+        if not run.config_path.is_file():
+            raise ValueError(f"{path} holds no run (there is no {run.config_path.name} in it)")
+        return run
+
+    @property
+    def config_path(self) -> Path:
+        """What the run was started with."""
+        return self.path / "config.json"
+
+    @property
+    def history_path(self) -> Path:
+        """A CSV table with a row per epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def curves_path(self) -> Path:
+        """A picture of the history."""
+        return self.path / "curves.png"
+
+    @property
+    def visualdl_path(self) -> Path:
+        """The folder for ``visualdl --logdir``."""
+        return self.path / "visualdl"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the run was started with.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        try:
+            return json.loads(self.config_path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{self.config_path} can't be read ({error})") from error
+
+    @property
+    def last(self) -> Checkpoint | None:
+        """The checkpoint of the last complete epoch, if there is one."""
+        complete = sorted(self.checkpoints_path.glob("epoch-*/state.json"))
+        return Checkpoint(complete[-1].parent) if complete else None
+
+    @property
+    def best(self) -> Checkpoint | None:
+        """The checkpoint of the highest test accuracy so far, if there is one."""
+        last = self.last
+        return last and self._checkpoint(last.state["best_epoch"])
+
+    def _checkpoint(self, epoch: int) -> Checkpoint:
+        return Checkpoint(self.checkpoints_path / f"epoch-{epoch:04d}")
+
+    def save(self, history: list[Row], best_epoch: int, save_model: Callable[[str], None]) -> None:
+        """Write the checkpoint of the last epoch in ``history``, and the history itself.
+
+        Args:
+            history: a row per epoch, each with its number under ``"epoch"``.
+            best_epoch: the epoch whose checkpoint is kept beside the last.
+            save_model: writes weights and optimiser, given a path prefix (``paddle.Model.save``).
+        """
+        epoch = int(history[-1]["epoch"])
+        state = {"epoch": epoch, "best_epoch": best_epoch, "history": history}
+        partial = self.checkpoints_path / ".partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir()
+            checkpoint = Checkpoint(partial)
+            save_model(checkpoint.prefix)
+            write_atomically(partial / "state.json", json.dumps(state))
+            # Left by a run that was stopped between its last rename and its next epoch.
+            shutil.rmtree(self._checkpoint(epoch).folder, ignore_errors=True)
+            os.replace(partial, self._checkpoint(epoch).folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        self._write_history(history)
+        keep = {self._checkpoint(epoch).folder, self._checkpoint(best_epoch).folder}
+        for folder in self.checkpoints_path.glob("epoch-*"):
+            if folder not in keep:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _write_history(self, history: list[Row]) -> None:
+        table = io.StringIO()
+        writer = csv.DictWriter(table, fieldnames=list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+        write_atomically(self.history_path, table.getvalue())
+
+
+def load_weights(network: nn.Layer, path: str | Path) -> None:
+    """Load a ``.pdparams`` file into a network, every tensor exactly once.
+
+    Raises:
+        ValueError: there is no such file, it can't be read, or it belongs to another network; the
+            message lists what is missing, left over or of another shape. Nothing was loaded then.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        state = paddle.load(str(path))
+    except Exception as error:  # of pickle, all kinds
+        raise ValueError(f"{path}: can't be read as Paddle parameters ({error})") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{path}: holds no parameters but {type(state).__name__}")
+    own = network.state_dict()
+    problems = [f"missing {key}" for key in own if key not in state]
+    problems += [f"left over {key}" for key in state if key not in own]
+    problems += [
+        f"{key} is {list(state[key].shape)} in place of {list(own[key].shape)}"
+        for key in own
+        if key in state and list(state[key].shape) != list(own[key].shape)
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise ValueError(
+            f"{path}: belongs to another network than {type(network).__name__}: "
+            f"{'; '.join(problems[:3])}{more}"
+        )
+    network.set_state_dict(state)
