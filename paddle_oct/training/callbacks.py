@@ -207,5 +207,5 @@ class SaveEpochs(Callback):
         best = max(self.history, key=lambda row: row["eval_acc_top1"])
         self.best_epoch = int(best["epoch"])
         if paddle.distributed.get_rank() == 0:
-            self.run.save(self.history, self.best_epoch, self.model.save)
+            self.run.save(self.history, self.best_epoch, self.model)
             draw_curves(self.history, self.run.curves_path)

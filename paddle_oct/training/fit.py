@@ -153,7 +153,8 @@ def _restore(run: RunFolder, model: paddle.Model, recipe: Recipe) -> dict[str, A
     if state["epoch"] >= recipe.epochs:
         raise ValueError(f"{run.path} is complete ({state['epoch']} of {recipe.epochs} epochs)")
     load_weights(model.network, last.weights)
-    model.load(last.prefix)
+    model.load(last.prefix, reset_optimizer=True)  # the state of the loss scaling, too
+    last.restore_optimizer(model.network, model._optimizer)
     return state
 
 

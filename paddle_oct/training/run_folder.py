@@ -21,7 +21,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import paddle
 from paddle import nn
@@ -58,9 +58,30 @@ class Checkpoint:
         """The file of the network's parameters."""
         return self.folder / "model.pdparams"
 
+    def restore_optimizer(self, network: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
+        """Give an optimiser the state that it had for this network.
+
+        Paddle stores it by the parameters' global names, which count all layers ever made in the
+        process; here they are translated to those of this process.
+        """
+        own = parameter_names(network)
+        names = {stored: own[key] for key, stored in self.state["parameter_names"].items()}
+        longest_first = sorted(names, key=len, reverse=True)
+
+        def translated(key: str) -> str:
+            name = next((n for n in longest_first if key == n or key.startswith(f"{n}_")), None)
+            return key if name is None else names[name] + key[len(name) :]
+
+        state = paddle.load(f"{self.prefix}.pdopt")
+        renamed = {translated(key): value for key, value in state.items()}
+        masters = renamed.get("master_weights", {})
+        if masters:
+            renamed["master_weights"] = {translated(key): value for key, value in masters.items()}
+        optimizer.set_state_dict(renamed)
+
     @property
     def state(self) -> dict[str, Any]:
-        """``epoch``, ``best_epoch`` and ``history`` at the time it was written."""
+        """``epoch``, ``best_epoch``, ``history`` and ``parameter_names`` when it was written."""
         return json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
 
 
@@ -155,22 +176,27 @@ class RunFolder:
     def _checkpoint(self, epoch: int) -> Checkpoint:
         return Checkpoint(self.checkpoints_path / f"epoch-{epoch:04d}")
 
-    def save(self, history: list[Row], best_epoch: int, save_model: Callable[[str], None]) -> None:
+    def save(self, history: list[Row], best_epoch: int, model: paddle.Model) -> None:
         """Write the checkpoint of the last epoch in ``history``, and the history itself.
 
         Args:
             history: a row per epoch, each with its number under ``"epoch"``.
             best_epoch: the epoch whose checkpoint is kept beside the last.
-            save_model: writes weights and optimiser, given a path prefix (``paddle.Model.save``).
+            model: the network and its optimiser.
         """
         epoch = int(history[-1]["epoch"])
-        state = {"epoch": epoch, "best_epoch": best_epoch, "history": history}
+        state = {
+            "epoch": epoch,
+            "best_epoch": best_epoch,
+            "history": history,
+            "parameter_names": parameter_names(model.network),
+        }
         partial = self.checkpoints_path / ".partial"
         shutil.rmtree(partial, ignore_errors=True)
         try:
             partial.mkdir()
             checkpoint = Checkpoint(partial)
-            save_model(checkpoint.prefix)
+            model.save(checkpoint.prefix)
             write_atomically(partial / "state.json", json.dumps(state))
             # Left by a run that was stopped between its last rename and its next epoch.
             shutil.rmtree(self._checkpoint(epoch).folder, ignore_errors=True)
@@ -190,6 +216,11 @@ class RunFolder:
         writer.writeheader()
         writer.writerows(history)
         write_atomically(self.history_path, table.getvalue())
+
+
+def parameter_names(network: nn.Layer) -> dict[str, str]:
+    """Return the global names of a network's parameters by their names in the state dict."""
+    return {key: parameter.name for key, parameter in network.named_parameters()}
 
 
 def load_weights(network: nn.Layer, path: str | Path) -> None:

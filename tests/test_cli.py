@@ -1,0 +1,184 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from paddle_oct import cli
+
+QUICK = ["--limit", "40", "--batch-size", "16", "--epochs", "1", "-o", "scale=0.25", "--quiet"]
+
+
+@pytest.fixture
+def run(capsys):
+    """Return a function that runs the command line: its exit status, output and errors."""
+
+    def run_command(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return stop.value.code, captured.out, captured.err
+
+    return run_command
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["train", "--run", str(folder), "--alpha", ".5,.5,.25,.25", *QUICK])
+    assert stop.value.code == 0
+    return folder
+
+
+def test_train_leaves_a_run_with_what_was_asked_for(trained):
+    config = json.loads((trained / "config.json").read_text())
+    assert config["model"] == "oct_mobilenet_v1"
+    assert config["model_options"] == {"scale": 0.25, "alpha": [0.5, 0.5, 0.25, 0.25]}
+    assert config["data_options"] == {"limit": 40}
+    assert (config["recipe"]["epochs"], config["recipe"]["batch_size"]) == (1, 16)
+
+
+def test_train_says_what_came_out_and_where_it_is(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("runs/oct_mobilenet_v1-digits", "runs/oct_mobilenet_v1-digits-2"):
+        status, out, _ = run("train", *QUICK)
+        assert status == 0
+        accuracy = float(
+            (tmp_path / folder / "history.csv").read_text().split("\n")[1].split(",")[6]
+        )
+        assert f"oct_mobilenet_v1 on digits: test accuracy {accuracy:.2%} after 1 epochs" in out
+        assert f"{folder}/curves.png" in out
+        assert f"visualdl --logdir {folder}/visualdl" in out
+        assert f"{folder}/checkpoints/epoch-0001/model.pdparams" in out
+
+
+def test_eval_prints_the_accuracy_of_the_run(run, trained):
+    header, row = (trained / "history.csv").read_text().splitlines()
+    history = dict(zip(header.split(","), map(float, row.split(","))))
+    status, out, _ = run("eval", trained)
+    assert status == 0
+    printed = dict(line.split() for line in out.splitlines() if line.startswith(("acc", "loss")))
+    assert float(printed["acc_top1"]) == pytest.approx(history["eval_acc_top1"], abs=1e-4)
+    assert float(printed["acc_top5"]) == pytest.approx(history["eval_acc_top5"], abs=1e-4)
+    assert float(printed["loss"]) == pytest.approx(history["eval_loss"], rel=1e-3)
+
+
+def test_predict_names_a_class_for_every_image(run, trained, tmp_path):
+    paths = [tmp_path / f"{name}.png" for name in ("grey", "colour")]
+    Image.fromarray(np.zeros((9, 8), "uint8")).save(paths[0])
+    Image.fromarray(np.zeros((50, 70, 4), "uint8")).save(paths[1])
+    status, out, _ = run("predict", "--run", trained, "--top", 10, *paths)
+    assert status == 0
+    for path in paths:
+        (line,) = [line for line in out.splitlines() if line.startswith(str(path))]
+        shares = [float(word.rstrip("%,")) for word in line.split() if "%" in word]
+        assert sum(shares) == pytest.approx(100, abs=0.6)
+        assert shares == sorted(shares, reverse=True)
+
+
+def test_summary_prints_the_published_numbers(run):
+    status, out, _ = run("summary", "oct_mobilenet", "--alpha", ".5", "--classes", "10")
+    assert status == 0
+    assert "3,239,114" in out
+    _, out, _ = run("summary", "oct_mobilenet_v1")
+    assert "(0.318 G)" in out
+
+
+def test_models_lists_names_and_options(run):
+    _, out, _ = run("models")
+    assert "oct_resnet50 " in out
+    assert "alpha=0.5" in out
+    _, out, _ = run("models", "mobilenet*", "--vanilla")
+    assert "mobilenet_v1 " in out
+    assert "oct_" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "oct_mobilnet"], "unknown model 'oct_mobilnet'; did you mean oct_mobilenet"),
+        (["train", "--data", "cifra10"], "unknown data set 'cifra10'; did you mean cifar10"),
+        (["train", "--alhpa", "1"], "No such option"),
+        (
+            ["train", "-o", "sclae=1"],
+            "unknown option of oct_mobilenet_v1 'sclae'; did you mean scale",
+        ),
+        (["train", "-o", "scale"], "'scale' is not of the form KEY=VALUE"),
+        (["train", "--alpha", "1.5"], "alpha must be in [0, 1], got 1.5"),
+        (["train", "--alpha", "nan"], "alpha must be in [0, 1], got nan"),
+        (["train", "--alpha", "half"], "'half' is not a number"),
+        (["train", "--alpha", ".5,.5"], "alpha must be a number or 4 of them"),
+        (["train", "resnet18", "--alpha", ".5"], "unknown option of resnet18 'alpha'"),
+        (["train", "--epochs", "0"], "epochs must be at least 1"),
+        (["train", "--optimizer", "admw"], "did you mean adamw"),
+        (["train", "--limit", "0"], "limit must be at least 1"),
+        (["train", "--data", "cifar10", "--data-file", "nowhere"], "no such file: nowhere"),
+        (["train", "--data", "folder"], "name the folder with --data-file"),
+        (["train", "--resume", "nowhere"], "nowhere holds no run"),
+        (
+            ["train", "--resume", "nowhere", "--epochs", "3"],
+            "--resume takes everything from the run",
+        ),
+        (["eval", "nowhere"], "nowhere holds no run"),
+        (["summary", "resnet5"], "unknown model 'resnet5'"),
+        (["models", "vgg*"], "no model matches 'vgg*'"),
+        (["trian"], "No such command 'trian'"),
+    ],
+)
+def test_an_error_is_one_line_and_status_2(run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(*arguments)
+    assert status == 2
+    assert message in err
+    assert err.startswith("paddle-oct: error: ")
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())  # nothing half-written
+
+
+def test_errors_about_a_trained_run(run, trained, tmp_path):
+    before = sorted((p, p.stat().st_mtime_ns) for p in trained.rglob("*"))
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n")
+    other = tmp_path / "other"
+    assert run("train", "--run", other, *QUICK[:-3], "-o", "scale=0.5", "--quiet")[0] == 0
+    foreign = next(other.rglob("*.pdparams"))
+    for arguments, message in (
+        (["train", "--run", trained, *QUICK], "already holds a run"),
+        (["train", "--resume", trained], "is complete (1 of 1 epochs)"),
+        (["predict", "--run", trained, broken], "broken.png: can't be read as an image"),
+        (["predict", "--run", trained, tmp_path / "no.png"], "no.png: no such file"),
+        (["predict", "--run", trained], "Missing argument 'IMAGES...'"),
+        (["eval", trained, "--weights", foreign], "belongs to another network"),
+        (["eval", trained, "--weights", broken], "broken.png: can't be read as Paddle parameters"),
+    ):
+        status, _, err = run(*arguments)
+        assert (status, err.count("\n")) == (2, 1)
+        assert message in err
+    assert sorted((p, p.stat().st_mtime_ns) for p in trained.rglob("*")) == before
+
+
+def test_ctrl_c_can_be_resumed(run, tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "paddle_oct", "train", "--run", str(folder), *QUICK]
+    command[command.index("--epochs") + 1] = "50"
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (folder / "history.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip() == f"interrupted; paddle-oct train --resume {folder} goes on"
+    # Cut the run short, so that resuming it takes a moment only.
+    config = json.loads((folder / "config.json").read_text())
+    done = len((folder / "history.csv").read_text().splitlines()) - 1
+    config["recipe"]["epochs"] = done + 1
+    (folder / "config.json").write_text(json.dumps(config))
+    status, out, _ = run("train", "--resume", folder, "--quiet")
+    assert status == 0
+    assert f"after {done + 1} epochs" in out

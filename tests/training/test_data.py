@@ -1,0 +1,222 @@
+import io
+import lzma
+import os
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+from PIL import Image
+from sklearn import datasets as sklearn_datasets
+
+from paddle_oct.training import load_data
+
+SHARED = Path(__file__).parents[3] / "shared" / "cifar10"
+
+
+def write_cifar10(path, train, test):
+    """Write ``(images [N, 3072] uint8, labels)`` in the layout of the published archive."""
+    parts = {f"data_batch_{k + 1}": tuple(part[k::5] for part in train) for k in range(5)}
+    parts["test_batch"] = test
+    with tarfile.open(path, "w:gz") as archive:
+        for name, (images, labels) in parts.items():
+            data = pickle.dumps({b"data": images, b"labels": list(labels)}, protocol=2)
+            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+@pytest.fixture
+def cifar10(tmp_path):
+    random = np.random.RandomState(0)
+    images = random.randint(0, 256, (60, 3072), dtype="uint8")
+    labels = random.randint(0, 10, 60).tolist()
+    path = tmp_path / "cifar-10-python.tar.gz"
+    write_cifar10(path, (images[:50], labels[:50]), (images[50:], labels[50:]))
+    return path, images, labels
+
+
+def denormalised(data, x):
+    """Undo the normalisation; return uint8 [H, W, 3]."""
+    mean, std = np.array(data.preprocessing.mean), np.array(data.preprocessing.std)
+    return ((x.transpose(1, 2, 0) * std + mean) * 255).round().astype("uint8")
+
+
+def test_digits_are_scikit_learns():
+    data = load_data("digits", image_size=8)
+    original = sklearn_datasets.load_digits()
+    held_out = np.arange(1797) % 5 == 0
+    assert (len(data.train), len(data.test)) == (1437, 360)
+    for split, chosen in ((data.train, ~held_out), (data.test, held_out)):
+        images = np.stack([np.asarray(image) for image, _ in split])
+        labels = [label for _, label in split]
+        np.testing.assert_array_equal(labels, original.target[chosen])
+        for channel in range(3):
+            values = (images[..., channel] / 255 * 16).round()
+            np.testing.assert_array_equal(values, original.images[chosen])
+
+
+def test_inputs_are_normalised_with_the_training_sets_statistics():
+    data = load_data("digits", image_size=8)
+    inputs = np.stack([x for x, _ in data.train_set("none")])
+    assert inputs.dtype == np.float32
+    np.testing.assert_allclose(inputs.mean(axis=(0, 2, 3)), 0, atol=1e-3)
+    np.testing.assert_allclose(inputs.std(axis=(0, 2, 3)), 1, atol=1e-3)
+
+
+def test_the_test_set_is_whole_in_order_and_not_augmented():
+    data = load_data("digits", image_size=8)
+    test_set = data.test_set()
+    assert len(test_set) == 360
+    for index in (0, 7, 359):
+        x, label = test_set[index]
+        image, expected = data.test[index]
+        np.testing.assert_array_equal(denormalised(data, x), np.asarray(image))
+        assert label == expected
+        np.testing.assert_array_equal(x, test_set[index][0])
+
+
+def test_training_images_are_shifted_and_digits_never_mirrored():
+    data = load_data("digits", image_size=32)
+    plain = data.train_set("none")[0][0]
+    background = plain.min()
+    # Every augmented image must be the plain one shifted by at most four pixels.
+    padded = np.pad(plain[0], 4, constant_values=background)
+    shifts = [padded[i : i + 32, j : j + 32] for i in range(9) for j in range(9)]
+    found = set()
+    augmented = data.train_set("auto")
+    for _ in range(30):
+        x = augmented[0][0][0]
+        found.add(next(k for k, shift in enumerate(shifts) if np.allclose(shift, x, atol=1e-5)))
+    assert len(found) > 10
+
+
+def test_mirroring_is_random(cifar10):
+    path, *_ = cifar10
+    data = load_data("cifar10", data_file=str(path))
+    sums = {data.train_set("auto")[0][0][:, :, :16].sum().round(2) for _ in range(20)}
+    assert len(sums) > 5
+
+
+def test_cifar10_reads_the_published_layout(cifar10):
+    path, images, labels = cifar10
+    data = load_data("cifar10", data_file=str(path))
+    assert (len(data.train), len(data.test)) == (50, 10)
+    assert data.classes[3] == "cat"
+    assert len(data.classes) == 10
+    for index, (x, label) in enumerate(data.test_set()):
+        expected = images[50 + index].reshape(3, 32, 32).transpose(1, 2, 0)
+        np.testing.assert_array_equal(denormalised(data, x), expected)
+        assert label == labels[50 + index]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the packed CIFAR-10 images are not here")
+def test_real_cifar10_comes_out_normalised(tmp_path):
+    with lzma.open(SHARED / "cifar10_test.npz.xz") as file:
+        packed = np.load(io.BytesIO(file.read()))
+    ends, labels = packed["offsets"], packed["labels"].tolist()
+    pixels = np.stack(
+        [
+            np.asarray(Image.open(io.BytesIO(packed["jpeg"][ends[i] : ends[i + 1]].tobytes())))
+            for i in range(0, 10_000, 10)  # they are sorted by class
+        ]
+    )
+    rows = pixels.transpose(0, 3, 1, 2).reshape(1000, -1)
+    write_cifar10(tmp_path / "a.tar.gz", (rows[:5], labels[:5]), (rows, labels[::10]))
+    test_set = load_data("cifar10", data_file=str(tmp_path / "a.tar.gz")).test_set()
+    inputs = np.stack([x for x, _ in test_set])
+    np.testing.assert_allclose(inputs.mean(axis=(0, 2, 3)), 0, atol=0.1)
+    np.testing.assert_allclose(inputs.std(axis=(0, 2, 3)), 1, atol=0.05)
+
+
+def test_a_limit_takes_the_same_images_every_time(cifar10):
+    path, *_ = cifar10
+    first, second = (load_data("cifar10", data_file=str(path), limit=7) for _ in range(2))
+    assert (len(first.train), len(first.test)) == (7, 7)
+    for a, b in zip(first.train, second.train):
+        assert a[0].tobytes() == b[0].tobytes()
+    assert len(load_data("digits", limit=10**6).train) == 1437
+
+
+def write_folder(root, classes, count, size=(20, 30)):
+    random = np.random.RandomState(0)
+    for name in classes:
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = random.randint(0, 256, (*size, 3), dtype="uint8")
+            Image.fromarray(pixels).save(root / name / f"{i:02d}.png")
+
+
+def test_a_folder_of_classes_is_split(tmp_path):
+    write_folder(tmp_path, ["cat", "dog"], 10)
+    data = load_data("folder", data_file=str(tmp_path), image_size=16)
+    assert data.classes == ("cat", "dog")
+    assert sorted(label for _, label in data.train) == [0] * 8 + [1] * 8
+    assert sorted(label for _, label in data.test) == [0] * 2 + [1] * 2
+    assert data.train_set()[0][0].shape == data.test_set()[0][0].shape == (3, 16, 16)
+    pixels = np.stack([np.asarray(image) for image, _ in data.train]) / 255
+    np.testing.assert_allclose(data.preprocessing.mean, pixels.mean(axis=(0, 1, 2)), atol=1e-3)
+    np.testing.assert_allclose(data.preprocessing.std, pixels.std(axis=(0, 1, 2)), atol=1e-3)
+
+
+def test_a_folder_may_hold_its_own_split(tmp_path):
+    write_folder(tmp_path / "train", ["a", "b", "c"], 3)
+    write_folder(tmp_path / "val", ["a", "b", "c"], 2)
+    data = load_data("folder", data_file=str(tmp_path))
+    assert (len(data.train), len(data.test)) == (9, 6)
+    (tmp_path / "val" / "c").rename(tmp_path / "val" / "d")
+    with pytest.raises(ValueError, match="hold different classes"):
+        load_data("folder", data_file=str(tmp_path))
+
+
+def test_a_broken_image_is_named(tmp_path):
+    write_folder(tmp_path, ["cat", "dog"], 3)
+    broken = tmp_path / "cat" / "01.png"
+    broken.write_bytes(broken.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"01\.png: can't be read as an image"):
+        load_data("folder", data_file=str(tmp_path))
+
+
+def test_a_broken_archive_is_named(tmp_path, cifar10):
+    path, *_ = cifar10
+    whole = path.read_bytes()
+    truncated = tmp_path / "truncated.tar.gz"
+    for length in (0, 10, 1000, len(whole) // 2, len(whole) - 5000):
+        truncated.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"truncated\.tar\.gz"):
+            load_data("cifar10", data_file=str(truncated))
+    text = tmp_path / "notes.txt"
+    text.write_text("no archive")
+    with pytest.raises(ValueError, match=r"notes\.txt is truncated or not a cifar10 archive"):
+        load_data("cifar10", data_file=str(text))
+    with pytest.raises(ValueError, match="holds no train images of cifar100"):
+        load_data("cifar100", data_file=str(path))
+    with pytest.raises(ValueError, match="no such file: nowhere"):
+        load_data("cifar10", data_file="nowhere")
+
+
+def test_a_failed_download_says_what_to_do(monkeypatch):
+    def offline(*args, **kwargs):
+        raise RuntimeError("Downloading failed")
+
+    monkeypatch.setattr(paddle.vision.datasets.cifar, "_check_exists_and_download", offline)
+    with pytest.raises(ValueError, match=r"--data-file .*Downloading failed"):
+        load_data("cifar10")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "cifar"}, "unknown data set 'cifar'; did you mean cifar10 or cifar100"),
+        ({"name": "digits", "data_file": "x"}, "option of digits 'data_file'"),
+        ({"name": "digits", "limit": 0}, "limit must be at least 1, got 0"),
+        ({"name": "digits", "image_size": -1}, "image_size must be at least 1, got -1"),
+        ({"name": "folder"}, "name the folder"),
+        ({"name": "folder", "data_file": os.devnull}, "no such folder"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        load_data(**arguments)
