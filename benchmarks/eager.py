@@ -118,7 +118,9 @@ def main():
     for pair in PAIRS:
         for what, shape in WORKLOADS:
             rows.append(compare(pair, what, shape, arguments.alpha, arguments.repeats))
-    print(f"Paddle {paddle.__version__}, {os.cpu_count()} cores, alpha {arguments.alpha:g}, ", end="")
+    print(
+        f"Paddle {paddle.__version__}, {os.cpu_count()} cores, alpha {arguments.alpha:g}, ", end=""
+    )
     print(f"median of {arguments.repeats}\n")
     print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))
 
