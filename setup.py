@@ -34,7 +34,7 @@ setup(
     extras_require={
         "notebook": [*notebook, "jupyterlab"],
         "test": [*notebook, "pytest>=7"],
-        "dev": [*notebook, "pytest>=7", "ruff"],
+        "dev": [*notebook, "pytest>=7", "ruff~=0.17.0"],
     },
     entry_points={"console_scripts": ["paddle-oct = paddle_oct.cli:main"]},
     classifiers=[

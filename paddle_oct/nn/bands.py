@@ -25,8 +25,12 @@ class PerBand(nn.Layer):
         layer (Layer): the layer; its parameters, if any, are shared by the bands.
 
     Examples:
-        >>> act = PerBand(nn.ReLU())
-        >>> drop = PerBand(nn.Dropout2D(0.2))
+        >>> import paddle
+        >>> from paddle_oct.nn import PerBand, split
+        >>> relu = PerBand(paddle.nn.ReLU())
+        >>> high, low = relu(split(paddle.full([1, 4, 8, 8], -1.0), alpha=0.5))
+        >>> print(float(high.sum()), list(low.shape))
+        0.0 [1, 2, 4, 4]
     """
 
     def __init__(self, layer: nn.Layer) -> None:

@@ -31,7 +31,10 @@ class Recipe:
         TypeError, ValueError: at construction, for a value that is out of range.
 
     Examples:
-        >>> recipe = Recipe(epochs=20, learning_rate=0.1, warmup_epochs=2)
+        >>> from paddle_oct.training import Recipe
+        >>> Recipe(epochs=20, optimizer="admw")
+        Traceback (most recent call last):
+        ValueError: unknown recipe optimizer 'admw'; did you mean adamw or adam?
     """
 
     epochs: int = _option(8, "passes over the training set")

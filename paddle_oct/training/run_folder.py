@@ -183,6 +183,9 @@ class RunFolder:
             history: a row per epoch, each with its number under ``"epoch"``.
             best_epoch: the epoch whose checkpoint is kept beside the last.
             model: the network and its optimiser.
+
+        Raises:
+            OSError: it can't be written; the previous checkpoint and the history remain.
         """
         epoch = int(history[-1]["epoch"])
         state = {
@@ -201,9 +204,11 @@ class RunFolder:
             # Left by a run that was stopped between its last rename and its next epoch.
             shutil.rmtree(self._checkpoint(epoch).folder, ignore_errors=True)
             os.replace(partial, self._checkpoint(epoch).folder)
-        except BaseException:
+        except OSError as error:
+            where = self._checkpoint(epoch).folder
+            raise OSError(error.errno, error.strerror, str(where)) from error
+        finally:
             shutil.rmtree(partial, ignore_errors=True)
-            raise
         self._write_history(history)
         keep = {self._checkpoint(epoch).folder, self._checkpoint(best_epoch).folder}
         for folder in self.checkpoints_path.glob("epoch-*"):
