@@ -62,7 +62,7 @@ def test_the_last_and_the_best_checkpoint_are_kept(run):
 
 def test_a_full_disk_leaves_the_previous_checkpoint(run, full_disk):
     before = sorted(run.path.rglob("*"))
-    with pytest.raises(OSError, match="File too large: .*epoch-0002"):
+    with pytest.raises(OSError, match=r"File too large: .*epoch-0002"):
         save(run, 2, 2, "x" * 100_000)
     assert sorted(run.path.rglob("*")) == before
     assert run.last.weights.read_text() == run.best.weights.read_text() == "first"
