@@ -67,6 +67,9 @@ class _OctavePool2D(nn.Layer):
 
     The low band is pooled in ceil mode and, where that leaves a row or column too many, cut to
     ``ceil(H / 2) x ceil(W / 2)`` of the pooled high band.
+
+    Raises:
+        ValueError: the pooled bands do not belong together, because there is too little padding.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class _OctavePool2D(nn.Layer):
         high = self._pool(high, self.ceil_mode)
         low = self._pool(low, ceil_mode=True)
         low = low[:, :, : (high.shape[2] + 1) // 2, : (high.shape[3] + 1) // 2]
-        return high, low
+        return as_bands((high, low), (high.shape[1], low.shape[1]), self)  # or these do not fit
 
     def extra_repr(self) -> str:
         return ", ".join(
