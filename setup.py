@@ -8,7 +8,11 @@ here = Path(__file__).parent
 version: dict = {}
 exec((here / "paddle_oct" / "version.py").read_text(encoding="utf-8"), version)
 
+onnx = ["paddle2onnx>=2.0", "onnxruntime>=1.17"]
+openvino = ["openvino>=2024.0"]
+safetensors = ["safetensors>=0.4"]
 notebook = ["nbclient>=0.7", "nbformat>=5.7", "ipykernel>=6", "scikit-learn>=1.2"]
+test = [*notebook, *onnx, *openvino, *safetensors, "pytest>=7"]
 
 setup(
     name="paddle_oct",
@@ -33,8 +37,12 @@ setup(
     ],
     extras_require={
         "notebook": [*notebook, "jupyterlab"],
-        "test": [*notebook, "pytest>=7"],
-        "dev": [*notebook, "pytest>=7", "ruff~=0.17.0"],
+        "onnx": onnx,
+        "openvino": [*onnx, *openvino],
+        "safetensors": safetensors,
+        "torch": ["torch>=2.0"],
+        "test": test,
+        "dev": [*test, "ruff~=0.17.0"],
     },
     entry_points={"console_scripts": ["paddle-oct = paddle_oct.cli:main"]},
     classifiers=[

@@ -1,82 +1,18 @@
-"""The command line, ``paddle-oct``: it parses, calls and prints."""
+"""``paddle-oct train``, ``eval`` and ``predict``."""
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
+import dataclasses
+from pathlib import Path
+from typing import Any, Callable
 
-# Before Paddle is imported: its remarks to developers are no news to the user of a command.
-os.environ.setdefault("GLOG_minloglevel", "2")
-warnings.filterwarnings("ignore", module=r"paddle\.")
+import click
+import numpy as np
+from tabulate import tabulate
 
-import ast  # noqa: E402
-import dataclasses  # noqa: E402
-import logging  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any, Callable  # noqa: E402
+from paddle_oct import training
 
-import click  # noqa: E402
-import numpy as np  # noqa: E402
-import paddle  # noqa: E402
-from tabulate import tabulate  # noqa: E402
-
-from paddle_oct import training  # noqa: E402
-from paddle_oct.analysis import count_macs  # noqa: E402
-from paddle_oct.models import create_model, list_models, model_options  # noqa: E402
-from paddle_oct.version import __version__  # noqa: E402
-
-logging.getLogger("matplotlib").setLevel(logging.WARNING)
-
-
-class _Alpha(click.ParamType):
-    name = "number[,number...]"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            alphas = [float(part) for part in value.split(",")]
-        except ValueError:
-            self.fail(f"{value!r} is not a number or a list such as 0.5,0.25,0.25", param, ctx)
-        return alphas if len(alphas) > 1 else alphas[0]
-
-
-class _Setting(click.ParamType):
-    name = "key=value"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
-        key, equals, text = value.partition("=")
-        if not equals:
-            self.fail(f"{value!r} is not of the form KEY=VALUE", param, ctx)
-        try:
-            return key, ast.literal_eval(text)
-        except (SyntaxError, ValueError):
-            return key, text
-
-
-def _model_settings(command: Callable) -> Callable:
-    """Add the options that set up a network."""
-    command = click.option(
-        "-o",
-        "--option",
-        "options",
-        type=_Setting(),
-        multiple=True,
-        help="Another option of the network, such as -o scale=0.5 (see 'paddle-oct models').",
-    )(command)
-    return click.option(
-        "--alpha",
-        type=_Alpha(),
-        help="Share of low-frequency channels in [0, 1]: one, or one per octave stage (.5,.5,.25).",
-    )(command)
-
-
-def _gather(alpha: Any, options: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    settings = dict(options)
-    if alpha is not None:
-        settings["alpha"] = alpha
-    return settings
+from .options import gather_settings, model_settings
 
 
 def _recipe_options(command: Callable) -> Callable:
@@ -95,23 +31,7 @@ def _recipe_options(command: Callable) -> Callable:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="paddle-oct")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
-    r"""Octave convolution for PaddlePaddle: train networks, test them, look at them.
-
-    \b
-    paddle-oct train                                  Oct-MobileNetV1 on embedded digits
-    paddle-oct train oct_resnet50 --data cifar10      a network and data of your choice
-    paddle-oct train resnet50 --data cifar10          its vanilla counterpart, to compare
-    paddle-oct eval runs/oct_mobilenet_v1-digits      test a trained network
-    paddle-oct predict --run runs/... cat.jpg         ask a trained network
-    paddle-oct summary oct_resnet50 --alpha 0.25      layers, parameters, multiply-accumulates
-    """
-
-
-@cli.command()
+@click.command()
 @click.argument("model", default="oct_mobilenet_v1", required=False)
 @click.option(
     "--data", default="digits", show_default=True, help="digits, cifar10, cifar100, folder."
@@ -124,7 +44,7 @@ def cli(debug: bool) -> None:
     "--resume", "resume_dir", type=click.Path(), help="Go on with the run in this folder."
 )
 @click.option("--quiet", is_flag=True, help="No progress bars.")
-@_model_settings
+@model_settings
 @_recipe_options
 @click.pass_context
 def train(
@@ -161,7 +81,7 @@ def train(
                 data,
                 training.Recipe(**recipe),
                 folder,
-                model_options=_gather(alpha, options),
+                model_options=gather_settings(alpha, options),
                 data_options={key: value for key, value in given.items() if value is not None},
                 verbose=verbose,
             )
@@ -205,7 +125,7 @@ class _interruptible:  # noqa: N801 - reads like a function
             click.echo(f"\ninterrupted; paddle-oct train --resume {self.folder} goes on", err=True)
 
 
-@cli.command(name="eval")
+@click.command(name="eval")
 @click.argument("run", type=click.Path())
 @click.option("--weights", type=click.Path(), help="Another .pdparams file. [default: the best]")
 @click.option("--data-file", type=click.Path(), help="Where the data set lies now.")
@@ -223,7 +143,7 @@ def evaluate(run: str, weights: str | None, data_file: str | None, batch_size: i
     click.echo(f"\nweights: {weights}")
 
 
-@cli.command()
+@click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path())
 @click.option("--run", required=True, type=click.Path(), help="The folder of a trained network.")
 @click.option("--weights", type=click.Path(), help="Another .pdparams file. [default: the best]")
@@ -247,57 +167,3 @@ def _best_weights(folder: training.RunFolder) -> Path:
     if folder.best is None:
         raise ValueError(f"{folder.path}: no epoch was completed, there are no weights yet")
     return folder.best.weights
-
-
-@cli.command()
-@click.argument("model")
-@click.option("--image-size", type=click.IntRange(min=1), default=224, show_default=True)
-@click.option("--classes", type=click.IntRange(min=0), default=1000, show_default=True)
-@_model_settings
-def summary(
-    model: str, image_size: int, classes: int, alpha: Any, options: tuple[tuple[str, Any], ...]
-) -> None:
-    """Print the layers of MODEL, its parameters and its multiply-accumulates."""
-    network = create_model(model, **{"num_classes": classes, **_gather(alpha, options)})
-    size = (1, 3, image_size, image_size)
-    paddle.summary(network, size)
-    macs = count_macs(network, size)
-    click.echo(
-        f"Multiply-accumulates of convolutions and linear layers: {macs:,} ({macs / 1e9:.3f} G)"
-    )
-
-
-@cli.command()
-@click.argument("pattern", default="*")
-@click.option("--vanilla", is_flag=True, help="List the networks of paddle.vision.models instead.")
-def models(pattern: str, vanilla: bool) -> None:
-    """List the networks whose names match PATTERN, with their options and defaults."""
-    names = list_models(pattern, vanilla=vanilla)
-    if not names:
-        raise ValueError(f"no model matches {pattern!r}; 'paddle-oct models' lists all")
-    rows = [
-        (name, ", ".join(f"{key}={value!r}" for key, value in model_options(name).items()))
-        for name in names
-    ]
-    click.echo(tabulate(rows, headers=("model", "options")))
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; one line for an error, exit status 2, and 130 for Ctrl-C."""
-    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
-    try:
-        status = cli.main(arguments, prog_name="paddle-oct", standalone_mode=False)
-    except click.ClickException as error:
-        _exit_with(error.format_message())
-    except click.Abort:
-        sys.exit(130)
-    except (ValueError, TypeError, FloatingPointError, OSError) as error:
-        if debug:
-            raise
-        _exit_with(str(error))
-    sys.exit(status if isinstance(status, int) else 0)
-
-
-def _exit_with(message: str) -> None:
-    click.echo(f"paddle-oct: error: {' '.join(message.split())}", err=True)
-    sys.exit(2)

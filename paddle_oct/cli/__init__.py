@@ -1,0 +1,67 @@
+"""The command line, ``paddle-oct``: it parses, calls and prints. One file per room's commands."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+
+# Before Paddle is imported: its remarks to developers are no news to the user of a command.
+os.environ.setdefault("GLOG_minloglevel", "2")
+warnings.filterwarnings("ignore", module=r"paddle\.")
+
+import click  # noqa: E402
+
+from paddle_oct.version import __version__  # noqa: E402
+
+from . import models, training  # noqa: E402
+
+logging.getLogger("matplotlib").setLevel(logging.WARNING)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="paddle-oct")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Octave convolution for PaddlePaddle: train networks, test them, look at them.
+
+    \b
+    paddle-oct train                                  Oct-MobileNetV1 on embedded digits
+    paddle-oct train oct_resnet50 --data cifar10      a network and data of your choice
+    paddle-oct train resnet50 --data cifar10          its vanilla counterpart, to compare
+    paddle-oct eval runs/oct_mobilenet_v1-digits      test a trained network
+    paddle-oct predict --run runs/... cat.jpg         ask a trained network
+    paddle-oct summary oct_resnet50 --alpha 0.25      layers, parameters, multiply-accumulates
+    """  # noqa: D301 - click wants the character that \b stands for
+
+
+for _command in (
+    training.train,
+    training.evaluate,
+    training.predict,
+    models.summary,
+    models.models,
+):
+    cli.add_command(_command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; one line for an error, exit status 2, and 130 for Ctrl-C."""
+    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = cli.main(arguments, prog_name="paddle-oct", standalone_mode=False)
+    except click.ClickException as error:
+        _exit_with(error.format_message())
+    except click.Abort:
+        sys.exit(130)
+    except (ValueError, TypeError, FloatingPointError, OSError) as error:
+        if debug:
+            raise
+        _exit_with(str(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _exit_with(message: str) -> None:
+    click.echo(f"paddle-oct: error: {' '.join(message.split())}", err=True)
+    sys.exit(2)
