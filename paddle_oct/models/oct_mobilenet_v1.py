@@ -9,7 +9,7 @@ from paddle import Tensor, nn
 
 from paddle_oct.nn import Conv_BN_ACT
 
-from .options import Alpha, ConvOptions, stage_alphas
+from .options import Alpha, ConvOptions, check_classes, check_scale, stage_alphas
 from .registry import register_model
 
 # (output channels, stride, stage) of the thirteen blocks. The first four stages, at 1/2, 1/4, 1/8
@@ -74,9 +74,8 @@ class OctMobileNetV1(nn.Layer):
         l2h: bool = True,
     ) -> None:
         super().__init__()
-        if not 32 * scale >= 1:
-            raise ValueError(f"OctMobileNetV1: scale must be at least 1/32, got {scale!r}")
-        self.num_classes = num_classes
+        scale = check_scale(scale, 32, "OctMobileNetV1")
+        self.num_classes = check_classes(num_classes, "OctMobileNetV1")
         self.with_pool = with_pool
         alphas = [*stage_alphas(alpha, 4, "OctMobileNetV1"), 0.0]
         options = ConvOptions(downsample, h2l, l2h, octave=any(alphas))

@@ -9,7 +9,7 @@ from paddle import Tensor, nn
 
 from paddle_oct.nn import Conv_BN, Conv_BN_ACT, PerBand, add
 
-from .options import Alpha, ConvOptions, stage_alphas
+from .options import Alpha, ConvOptions, check_classes, stage_alphas
 from .registry import register_model
 
 
@@ -102,7 +102,7 @@ class OctResNet(nn.Layer):
         super().__init__()
         if len(layers) != 4:
             raise ValueError(f"OctResNet: layers must hold four numbers, got {list(layers)}")
-        self.num_classes = num_classes
+        self.num_classes = check_classes(num_classes, "OctResNet")
         self.with_pool = with_pool
         alphas = [*stage_alphas(alpha, 3, "OctResNet"), 0.0]
         options = ConvOptions(downsample, h2l, l2h, octave=any(alphas))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from typing import Any, Sequence, Union
 
@@ -31,6 +32,32 @@ def stage_alphas(alpha: Alpha, stages: int, network: str) -> list[float]:
             f"got {len(alpha)}: {list(alpha)}"
         )
     return [check_alpha(a, f"{network}: alpha[{i}]") for i, a in enumerate(alpha)]
+
+
+def check_classes(num_classes: int, network: str) -> int:
+    """Return ``num_classes``.
+
+    Raises:
+        TypeError, ValueError: it is not an integer of at least 0.
+    """
+    if isinstance(num_classes, bool) or not isinstance(num_classes, numbers.Integral):
+        raise TypeError(f"{network}: num_classes must be an integer, got {num_classes!r}")
+    if num_classes < 0:
+        raise ValueError(f"{network}: num_classes must be at least 0, got {num_classes}")
+    return int(num_classes)
+
+
+def check_scale(scale: float, channels: int, network: str) -> float:
+    """Return a width multiplier that leaves at least one of ``channels``.
+
+    Raises:
+        TypeError, ValueError: it is no finite number or too small.
+    """
+    if isinstance(scale, bool) or not isinstance(scale, numbers.Real):
+        raise TypeError(f"{network}: scale must be a number, got {scale!r}")
+    if not 1 <= channels * scale < math.inf:
+        raise ValueError(f"{network}: scale must be at least 1/{channels}, got {scale!r}")
+    return float(scale)
 
 
 class ConvOptions:

@@ -14,6 +14,16 @@ from paddle_oct.names import look_up, unknown_name
 _REGISTRY: dict[str, Callable[..., nn.Layer]] = {}
 _ALIASES = {"oct_mobilenet": "oct_mobilenet_v1"}
 
+# Arguments of a class of paddle.vision.models that its functions set by themselves, by the
+# beginning of their names. Arguments without a default are theirs, too.
+_DECIDED = {
+    "resnet": ("depth",),
+    "resnext": ("depth", "width", "groups"),
+    "wide_resnet": ("depth", "width", "groups"),
+    "densenet": ("layers",),
+    "shufflenet": ("scale", "act"),
+}
+
 
 def register_model(build: Callable[..., nn.Layer]) -> Callable[..., nn.Layer]:
     """Make a function that builds a network known by its name.
@@ -48,11 +58,13 @@ def model_options(name: str) -> dict[str, Any]:
     """
     build = _builder(name)
     network = build.__globals__[build.__annotations__["return"]]
-    fixed = ("self", "block", "layers", "depth")  # what the function itself decides
+    fixed = {
+        option for family in _DECIDED if name.startswith(family) for option in _DECIDED[family]
+    }
     return {
         parameter.name: parameter.default
         for parameter in inspect.signature(network.__init__).parameters.values()
-        if parameter.name not in fixed
+        if parameter.default is not parameter.empty and parameter.name not in fixed
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Iterator, Sequence, Union
 import numpy as np
 import paddle
 from paddle.nn.initializer import Assign, Initializer
+from paddle.nn.initializer.lazy_init import lazy_init_helper
 
 Size2 = Union[int, Sequence[int]]
 
@@ -32,7 +33,7 @@ def size2(value: Size2, name: str) -> list[int]:
     return [positive_int(value, name)] * 2
 
 
-def padding_sides(padding: Any) -> list[int] | None:
+def padding_sides(padding: Any, name: str) -> list[int] | None:
     """Return a padding as ``[top, bottom, left, right]``, or None for "SAME" and "VALID".
 
     Raises:
@@ -40,7 +41,7 @@ def padding_sides(padding: Any) -> list[int] | None:
     """
     if isinstance(padding, str):
         if padding.upper() not in ("SAME", "VALID"):
-            raise ValueError(f"padding must be 'SAME', 'VALID' or integers, got {padding!r}")
+            raise ValueError(f"{name} must be 'SAME', 'VALID' or integers, got {padding!r}")
         return None
     if isinstance(padding, numbers.Integral):
         return [int(padding)] * 4
@@ -53,17 +54,20 @@ def padding_sides(padding: Any) -> list[int] | None:
         if len(flat) == 4 and all(isinstance(p, numbers.Integral) for p in flat):
             return [int(p) for p in flat]
     raise ValueError(
-        f"padding must be 'SAME', 'VALID', an integer, [vertical, horizontal] or "
+        f"{name} must be 'SAME', 'VALID', an integer, [vertical, horizontal] or "
         f"[top, bottom, left, right], got {padding!r}"
     )
 
 
-def derive_attr(attr: Any, *, suffix: str = "", initializer: Initializer | None = None) -> Any:
+def derive_attr(
+    attr: Any, name: str, *, suffix: str = "", initializer: Initializer | None = None
+) -> Any:
     """Return a parameter attribute like ``attr`` for a part of its parameter.
 
     Args:
         attr: what ``weight_attr`` or ``bias_attr`` may be: None, a bool, a name, an initialiser or
             a ``paddle.ParamAttr``.
+        name: the argument's name, for an error message.
         suffix: what to add to the name, if there is one; without a suffix the name is dropped.
         initializer: what to initialise with in place of the attribute's own.
     """
@@ -78,7 +82,9 @@ def derive_attr(attr: Any, *, suffix: str = "", initializer: Initializer | None 
     elif attr is None or attr is True:
         derived = paddle.ParamAttr()
     else:
-        raise TypeError(f"expected a paddle.ParamAttr, an initializer or a bool, got {attr!r}")
+        raise TypeError(
+            f"{name} must be a paddle.ParamAttr, an initializer or a bool, got {attr!r}"
+        )
     derived.name = f"{derived.name}_{suffix}" if derived.name and suffix else None
     derived.initializer = initializer or derived.initializer
     return derived
@@ -95,17 +101,21 @@ class FromArray(Initializer):
         if not paddle.in_dynamic_mode():
             return Assign(self.value)(var, block)
         with paddle.no_grad():
-            return paddle.assign(self.value, output=var)
+            return paddle.assign(paddle.to_tensor(self.value).astype(var.dtype), output=var)
 
 
 @contextmanager
 def eager_mode() -> Iterator[None]:
-    """Compute at once, also while a static program is being built."""
-    if paddle.in_dynamic_mode():
-        yield
-        return
-    paddle.disable_static()
+    """Compute at once, also in a ``LazyGuard`` or while a static program is being built."""
+    lazy, static = lazy_init_helper(), not paddle.in_dynamic_mode()
+    was_lazy = lazy.state
+    lazy.disable()
+    if static:
+        paddle.disable_static()
     try:
         yield
     finally:
-        paddle.enable_static()
+        if static:
+            paddle.enable_static()
+        if was_lazy:
+            lazy.enable()

@@ -6,7 +6,8 @@ and :class:`OctaveGlobalAvgPool2D` return one, so that they chain in ``paddle.nn
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from typing import Any, Callable
 
 import paddle
 import paddle.nn.functional as F
@@ -14,7 +15,18 @@ from paddle import Tensor, nn
 
 from .arguments import positive_int
 from .blocks import LayerFactory
-from .feature import OctaveFeature, add, as_bands, map_bands, merge, split_channels
+from .feature import (
+    OctaveFeature,
+    add,
+    as_bands,
+    as_pair,
+    check_alpha,
+    map_bands,
+    merge,
+    spatial_size,
+    split_channels,
+    up2,
+)
 
 
 class PerBand(nn.Layer):
@@ -54,7 +66,9 @@ class OctaveNorm(nn.Layer):
         self, channels: int, alpha: float = 0.5, norm_layer: LayerFactory = nn.BatchNorm2D
     ) -> None:
         super().__init__()
-        self.bands = split_channels(positive_int(channels, "OctaveNorm: channels"), alpha)
+        self.bands = split_channels(
+            positive_int(channels, "OctaveNorm: channels"), check_alpha(alpha, "OctaveNorm: alpha")
+        )
         self.high = norm_layer(self.bands[0]) if self.bands[0] else None
         self.low = norm_layer(self.bands[1]) if self.bands[1] else None
 
@@ -72,68 +86,92 @@ class _OctavePool2D(nn.Layer):
         ValueError: the pooled bands do not belong together, because there is too little padding.
     """
 
+    _layer: Callable[..., nn.Layer]
+
     def __init__(
         self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False
     ) -> None:
         super().__init__()
-        self.options = {
-            "kernel_size": kernel_size,
-            "stride": kernel_size if stride is None else stride,
-            "padding": padding,
-        }
-        self.ceil_mode = ceil_mode
-
-    def _pool(self, x: Tensor, ceil_mode: bool) -> Tensor:
-        raise NotImplementedError
+        self.pool = self._layer(kernel_size, stride, padding, ceil_mode=ceil_mode)
+        self.pool_low = self._layer(kernel_size, stride, padding, ceil_mode=True)
 
     def forward(self, x: OctaveFeature) -> OctaveFeature:
-        high, low = x
+        high, low = as_pair(x, type(self).__name__)
         if high is None or low is None:
-            return map_bands(lambda band: self._pool(band, self.ceil_mode), x)
-        high = self._pool(high, self.ceil_mode)
-        low = self._pool(low, ceil_mode=True)
-        low = low[:, :, : (high.shape[2] + 1) // 2, : (high.shape[3] + 1) // 2]
+            return map_bands(self.pool, (high, low))
+        high, low = self.pool(high), self.pool_low(low)
+        height, width = spatial_size(high)
+        low = low[:, :, : (height + 1) // 2, : (width + 1) // 2]
         return as_bands((high, low), (high.shape[1], low.shape[1]), self)  # or these do not fit
 
     def extra_repr(self) -> str:
-        return ", ".join(
-            f"{k}={v}" for k, v in {**self.options, "ceil_mode": self.ceil_mode}.items()
-        )
+        return f"{self.pool.extra_repr()}, ceil_mode={self.pool.ceil_mode}"
 
 
 class OctaveMaxPool2D(_OctavePool2D):
     """Max pooling per band; arguments as in ``paddle.nn.MaxPool2D``."""
 
-    def _pool(self, x: Tensor, ceil_mode: bool) -> Tensor:
-        return F.max_pool2d(x, ceil_mode=ceil_mode, **self.options)
+    _layer = nn.MaxPool2D
 
 
 class OctaveAvgPool2D(_OctavePool2D):
     """Average pooling per band; arguments as in ``paddle.nn.AvgPool2D``."""
 
-    def _pool(self, x: Tensor, ceil_mode: bool) -> Tensor:
-        return F.avg_pool2d(x, ceil_mode=ceil_mode, **self.options)
+    _layer = nn.AvgPool2D
+
+
+class _OnTensors(nn.Layer):
+    """A function of Tensors as a layer.
+
+    ``paddle.flops`` looks at the first input of every layer without sub-layers, and fails where
+    that is a pair.
+    """
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        return self.function(*tensors)
+
+    def extra_repr(self) -> str:
+        return self.function.__name__
 
 
 class OctaveAdd(nn.Layer):
     """Add two octave features, as at the end of a residual block; a missing band counts as zero."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.plus = _OnTensors(operator.add)
+
     def forward(self, x: OctaveFeature, y: OctaveFeature) -> OctaveFeature:
-        return add(x, y)
+        return add(x, y, self.plus)
 
 
 class OctaveMerge(nn.Layer):
     """Merge a pair into one Tensor ``[N, C, H, W]``: up-sample the low band and put it last."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = _OnTensors(up2)
+
     def forward(self, x: OctaveFeature) -> Tensor:
-        return merge(x)
+        return merge(x, self.up)
 
 
 class OctaveGlobalAvgPool2D(nn.Layer):
     """The mean of every channel, ``[N, C, 1, 1]``, high channels first."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.AdaptiveAvgPool2D(1)
+
     def forward(self, x: OctaveFeature) -> Tensor:
-        means = [F.adaptive_avg_pool2d(band, 1) for band in x if band is not None]
+        bands = as_pair(x, "OctaveGlobalAvgPool2D")
+        means = [self.mean(band) for band in bands if band is not None]
+        if not means:
+            raise ValueError("OctaveGlobalAvgPool2D: both bands are None")
         return means[0] if len(means) == 1 else paddle.concat(means, axis=1)
 
 
@@ -154,7 +192,9 @@ class OctaveSE(nn.Layer):
 
     def __init__(self, channels: int, alpha: float = 0.5, reduction: int = 16) -> None:
         super().__init__()
-        self.bands = split_channels(positive_int(channels, "OctaveSE: channels"), alpha)
+        self.bands = split_channels(
+            positive_int(channels, "OctaveSE: channels"), check_alpha(alpha, "OctaveSE: alpha")
+        )
         squeezed = channels // positive_int(reduction, "OctaveSE: reduction")
         if not squeezed:
             raise ValueError(

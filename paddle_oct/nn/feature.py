@@ -12,6 +12,7 @@ is ``None``. Everything else in the package is written with the functions of thi
 from __future__ import annotations
 
 import numbers
+import operator
 from typing import Any, Callable, Optional, Tuple, Union
 
 import paddle
@@ -64,8 +65,20 @@ def up2(x: Tensor, like: Tensor | None = None) -> Tensor:
         like: a map whose height and width the result takes, ``2H`` or ``2H - 1``; without it the
             result is ``[N, C, 2H, 2W]``.
     """
-    size = [2 * x.shape[2], 2 * x.shape[3]] if like is None else [like.shape[2], like.shape[3]]
+    size = [2 * s for s in spatial_size(x)] if like is None else spatial_size(like)
     return F.interpolate(x, size=size, mode="nearest")
+
+
+def spatial_size(x: Tensor) -> list[Any]:
+    """Return ``[H, W]`` of ``[N, C, H, W]``: integers, or in a program of open sizes, Tensors."""
+    if paddle.in_dynamic_mode():
+        return [x.shape[2], x.shape[3]]
+    return _size_in_program(x)
+
+
+@paddle.jit.not_to_static
+def _size_in_program(x: Tensor) -> list[Any]:
+    return [x.shape[i] if x.shape[i] >= 0 else paddle.shape(x)[i] for i in (2, 3)]
 
 
 def map_bands(
@@ -74,22 +87,28 @@ def map_bands(
     low_fn: Callable[[Tensor], Tensor] | None = None,
 ) -> OctaveFeature:
     """Apply ``high_fn`` to the high band and ``low_fn`` (by default the same) to the low band."""
-    high, low = x
+    high, low = as_pair(x, "map_bands")
     return (
         None if high is None else high_fn(high),
         None if low is None else (low_fn or high_fn)(low),
     )
 
 
-def _add_band(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-    if a is None:
-        return b
-    return a if b is None else a + b
+@paddle.jit.not_to_static  # which cannot read a function as a default value
+def add(
+    a: OctaveFeature,
+    b: OctaveFeature,
+    plus: Callable[[Tensor, Tensor], Tensor] = operator.add,
+) -> OctaveFeature:
+    """Add two octave features band by band, by ``plus``; a missing band counts as zero."""
+    (a_high, a_low), (b_high, b_low) = as_pair(a, "add"), as_pair(b, "add")
 
+    def add_band(x: Tensor | None, y: Tensor | None) -> Tensor | None:
+        if x is None or y is None:
+            return y if x is None else x
+        return plus(x, y)
 
-def add(a: OctaveFeature, b: OctaveFeature) -> OctaveFeature:
-    """Add two octave features band by band; a missing band counts as zero."""
-    return _add_band(a[0], b[0]), _add_band(a[1], b[1])
+    return add_band(a_high, b_high), add_band(a_low, b_low)
 
 
 def split(x: Tensor, alpha: float) -> OctaveFeature:
@@ -105,28 +124,51 @@ def split(x: Tensor, alpha: float) -> OctaveFeature:
     )
 
 
-def merge(x: OctaveFeature) -> Tensor:
+@paddle.jit.not_to_static
+def merge(x: OctaveFeature, up: Callable[..., Tensor] = up2) -> Tensor:
     """Turn an octave feature into one map ``[N, C, H, W]``, high channels first.
 
-    The low band is up-sampled by :func:`up2`, onto the size of the high band, or to twice its own
+    The low band is up-sampled by ``up``, onto the size of the high band, or to twice its own
     where there is no high band.
 
     Raises:
         ValueError: both bands are ``None``.
     """
-    high, low = x
+    high, low = as_pair(x, "merge")
     if low is None:
         if high is None:
             raise ValueError("merge: both bands are None, there is nothing to merge")
         return high
     if high is None:
-        return up2(low)
-    return paddle.concat([high, up2(low, like=high)], axis=1)
+        return up(low)
+    return paddle.concat([high, up(low, high)], axis=1)
 
 
 def _is_tensor(x: Any) -> bool:
     # An eager Tensor, or the symbolic one that stands for it while a graph is traced.
     return isinstance(x, Tensor) or hasattr(x, "stop_gradient")
+
+
+@paddle.jit.not_to_static
+def as_pair(x: OctaveFeature, where: str) -> OctaveFeature:
+    """Check that ``x`` is a pair, and return it.
+
+    Unpacking a Tensor by mistake would take the two samples of a batch for the two bands.
+
+    Args:
+        x: what should be ``(high, low)``.
+        where: what to name in an error message.
+
+    Raises:
+        TypeError: it is a Tensor, or not a pair at all.
+    """
+    if not isinstance(x, (tuple, list)) or len(x) != 2:
+        if _is_tensor(x):
+            got = f"one Tensor of shape {list(x.shape)}"
+        else:
+            got = f"{len(x)} elements" if isinstance(x, (tuple, list)) else type(x).__name__
+        raise TypeError(f"{where}: expected a pair (high, low), got {got}")
+    return x[0], x[1]
 
 
 @paddle.jit.not_to_static
@@ -143,7 +185,7 @@ def as_bands(
     Raises:
         TypeError: neither a Tensor nor a pair of Tensors and Nones.
         ValueError: a band too many or too few, a wrong channel count or rank, or two bands whose
-            sizes do not belong together.
+            sizes or batches do not belong together.
     """
     name = where if isinstance(where, str) else f"{type(where).__name__}({where.extra_repr()})"
     expected = f"expected {channels[0]} high and {channels[1]} low channels"
@@ -177,11 +219,13 @@ def as_bands(
 
     high, low = x
     if high is not None and low is not None:
-        for axis in (2, 3):
+        for axis in (0, 2, 3):
             size, half = high.shape[axis], low.shape[axis]
-            if size >= 0 and half >= 0 and half != (size + 1) // 2:
+            wanted = size if axis == 0 else (size + 1) // 2
+            if size >= 0 and half >= 0 and half != wanted:
                 raise ValueError(
                     f"{name}: the two bands do not belong together: high {list(high.shape)}, low "
-                    f"{list(low.shape)}; the low band must be ceil(H / 2) x ceil(W / 2)"
+                    f"{list(low.shape)}; the low band must have the same batch and the size "
+                    "ceil(H / 2) x ceil(W / 2)"
                 )
     return high, low

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, NoReturn, Sequence, Union
 
 import numpy as np
-from paddle import nn
+import paddle
+from paddle import Tensor, nn
 
 from .arguments import (
     FromArray,
@@ -33,6 +34,11 @@ class _Path(NamedTuple):
 
 
 _PATHS = (_Path(0, 0), _Path(0, 1), _Path(1, 0), _Path(1, 1))
+
+
+def _as_array(parameter: Tensor) -> np.ndarray:
+    half = parameter.dtype in (paddle.float16, paddle.bfloat16)  # NumPy has no bfloat16
+    return (parameter.astype("float32") if half else parameter).numpy()
 
 
 class OctaveConv(nn.Layer):
@@ -280,10 +286,10 @@ class OctaveConv(nn.Layer):
 
     def _keeps_size(self) -> bool:
         """Whether the convolution at stride 1 has an output of the input's size, centred on it."""
+        sides = padding_sides(self.padding, "OctaveConv: padding")
         margins = [d * (k - 1) for k, d in zip(self.kernel_size, self.dilation)]
         if any(margin % 2 for margin in margins):
             return False
-        sides = padding_sides(self.padding)
         if sides is None:
             return str(self.padding).upper() == "SAME" or margins == [0, 0]
         return sides == [m // 2 for m in margins for _ in range(2)]
@@ -298,11 +304,17 @@ class OctaveConv(nn.Layer):
                 self.out_channels,
                 self.kernel_size,
                 groups=self.groups,
-                weight_attr=derive_attr(weight_attr),
-                bias_attr=derive_attr(bias_attr),
+                weight_attr=derive_attr(weight_attr, "OctaveConv: weight_attr"),
+                bias_attr=derive_attr(bias_attr, "OctaveConv: bias_attr"),
             )
-            kernel = whole.weight.numpy()
-            bias = None if whole.bias is None else whole.bias.numpy()
+            kernel = _as_array(whole.weight)
+            expected = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+            if kernel.shape != expected:  # Assign gives the parameter whatever shape it holds
+                raise ValueError(
+                    f"OctaveConv: the initialiser of weight_attr holds {list(kernel.shape)}, the "
+                    f"whole kernel is {list(expected)}"
+                )
+            bias = None if whole.bias is None else _as_array(whole.bias)
 
         attrs = {}
         biased = set()
@@ -312,12 +324,15 @@ class OctaveConv(nn.Layer):
                 biased.add(path.target)
                 bias_of_path = derive_attr(
                     bias_attr,
+                    "OctaveConv: bias_attr",
                     suffix="hl"[path.target],
                     initializer=FromArray(bias[self._rows(path)]),
                 )
             block = FromArray(self._block(path, kernel))
             attrs[path] = (
-                derive_attr(weight_attr, suffix=path.name, initializer=block),
+                derive_attr(
+                    weight_attr, "OctaveConv: weight_attr", suffix=path.name, initializer=block
+                ),
                 bias_of_path,
             )
         return attrs
