@@ -1,15 +1,30 @@
-"""Oct-MobileNetV1 (Howard et al., arXiv:1704.04861, with octave convolutions)."""
+"""Oct-MobileNetV1 (Howard et al., arXiv:1704.04861, with octave convolutions).
+
+Names in the state dict, beside those of the authors' Gluon network, whose blocks are named by stage
+and position, ``L1_B1``, ``L2_B0``, ``L2_B1``, ..., ``L5_B1``, in this order:
+
+==========================  =================================
+here                        there
+==========================  =================================
+``features.0.0``, ``.1``    ``conv1.0``, ``conv1.1``
+``features.K.0.conv``       ``conv1`` of block K
+``features.K.0.bn_h``       ``bn1.bn_h``
+``features.K.1.conv``       ``conv2``
+``features.K.1.bn_h``       ``bn2.bn_h``
+``fc``                      ``classifer``, a 1x1 convolution
+==========================  =================================
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import paddle
 from paddle import Tensor, nn
 
 from paddle_oct.nn import Conv_BN_ACT
 
-from .options import Alpha, ConvOptions, check_classes, check_scale, stage_alphas
+from .network import OctNetwork
+from .options import Alpha, ConvOptions, check_scale
 from .registry import register_model
 
 # (output channels, stride, stage) of the thirteen blocks. The first four stages, at 1/2, 1/4, 1/8
@@ -30,9 +45,10 @@ _BLOCKS = (
     (1024, 1, 4),
 )
 _CLOSING_BLOCK = 11
+_LAST_OF_STAGE = (1, 3, 5, 11, 13)
 
 
-class OctMobileNetV1(nn.Layer):
+class OctMobileNetV1(OctNetwork):
     """MobileNetV1 with octave convolutions between the stem and the last stage.
 
     The pointwise convolution of block 1 opens the octave, that of block 11 closes it; the stem and
@@ -44,13 +60,14 @@ class OctMobileNetV1(nn.Layer):
         with_pool (bool): whether to average over space before the classifier.
         alpha (float|list): the share of low-frequency channels, in [0, 1]; one number, or four for
             the stages at 1/2, 1/4, 1/8 and 1/16 of the input's size.
-        downsample (str|None): how convolutions halve a map, as in :class:`~paddle_oct.OctaveConv`.
-        h2l (bool), l2h (bool): whether the inter-octave paths exist within the octave stages.
+        **options: ``downsample``, ``h2l``, ``l2h``, ``features_only`` and ``merge_features``, as
+            in :class:`~paddle_oct.models.OctNetwork`.
 
     Shape:
         - input: ``[N, 3, H, W]``.
         - output: ``[N, num_classes]``; without classifier ``[N, C, 1, 1]``, without pooling too
-          ``[N, C, ceil(H / 32), ceil(W / 32)]``, with ``C = int(1024 * scale)``.
+          ``[N, C, ceil(H / 32), ceil(W / 32)]``, with ``C = int(1024 * scale)``. For
+          ``features_only`` the outputs of the five stages, at 1/2 to 1/32 of the input's size.
 
     Raises:
         TypeError, ValueError: an argument is out of range.
@@ -63,53 +80,35 @@ class OctMobileNetV1(nn.Layer):
         [2, 10]
     """
 
+    octave_stages = 4
+
     def __init__(
         self,
         scale: float = 1.0,
         num_classes: int = 1000,
         with_pool: bool = True,
         alpha: Alpha = 0.5,
-        downsample: str | None = None,
-        h2l: bool = True,
-        l2h: bool = True,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        scale = check_scale(scale, 32, "OctMobileNetV1")
-        self.num_classes = check_classes(num_classes, "OctMobileNetV1")
-        self.with_pool = with_pool
-        alphas = [*stage_alphas(alpha, 4, "OctMobileNetV1"), 0.0]
-        options = ConvOptions(downsample, h2l, l2h, octave=any(alphas))
-
+        super().__init__(num_classes, with_pool, alpha, **options)
+        check_scale(scale, "OctMobileNetV1")
         channels, alpha_in = int(32 * scale), 0.0
         layers = [_stem(channels)]
         for number, (width, stride, stage) in enumerate(_BLOCKS, start=1):
-            alpha_out = 0.0 if number == _CLOSING_BLOCK else alphas[stage]
+            alpha_out = 0.0 if number == _CLOSING_BLOCK else self.alphas[stage]
             out_channels = int(width * scale)
-            layers.append(_block(channels, out_channels, stride, alpha_in, alpha_out, options))
+            layers.append(_block(channels, out_channels, stride, alpha_in, alpha_out, self.options))
             channels, alpha_in = out_channels, alpha_out
+            if number in _LAST_OF_STAGE:
+                self._end_stage(f"features.{number}", channels, alpha_out, stride=2 * 2**stage)
         self.features = nn.Sequential(*layers)
-        self.num_features = channels
+        self._add_head(channels)
 
-        if with_pool:
-            self.pool = nn.AdaptiveAvgPool2D(1)
-        if num_classes > 0:
-            self.fc = nn.Linear(channels, num_classes)
+    def forward_stem(self, x: Tensor) -> Tensor:
+        return self.features[0](x)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Return the last feature map, ``[N, C, ceil(H / 32), ceil(W / 32)]``."""
-        high, _ = self.features(x)
-        return high
-
-    def forward_head(self, x: Tensor) -> Tensor:
-        """Pool and classify a feature map."""
-        if self.with_pool:
-            x = self.pool(x)
-        if self.num_classes > 0:
-            x = self.fc(paddle.flatten(x, 1))
-        return x
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.forward_head(self.forward_features(x))
+    def trunk(self) -> list[tuple[str, nn.Layer]]:
+        return [(f"features.{n}", layer) for n, layer in enumerate(self.features)][1:]
 
 
 def _stem(channels: int) -> nn.Sequential:

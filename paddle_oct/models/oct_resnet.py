@@ -1,33 +1,51 @@
-"""Octave ResNets (He et al., arXiv:1512.03385, with octave convolutions), version 1b."""
+"""Octave ResNets (He et al., arXiv:1512.03385), version 1b, and what is built from their blocks:
+ResNeXt (Xie et al., arXiv:1611.05431) and SE-ResNet (Hu et al., arXiv:1709.01507).
+
+Names in the state dict, beside those of the authors' Gluon networks:
+
+==========================  =================================
+here                        there
+==========================  =================================
+``conv1``, ``bn1``          ``conv1.0``, ``conv1.1``
+``layerI.J``                ``LI_BJ``
+``.convK.conv.conv_h2l``    ``.convK.conv_h2l``, K in 1, 2, 3
+``.convK.bn_h``             ``.bnK.bn_h``
+``.downsample.0.conv``      ``.conv4``
+``.downsample.0.bn_h``      ``.bn4.bn_h``
+``.se.squeeze``             ``.se_block.conv1``
+``.se.excite_h``            ``.se_block.conv2_h``
+``fc``                      ``classifer``, a 1x1 convolution
+==========================  =================================
+"""
 
 from __future__ import annotations
 
 from typing import Any, Callable, Sequence
 
-import paddle
 from paddle import Tensor, nn
 
-from paddle_oct.nn import Conv_BN, Conv_BN_ACT, PerBand, add
+from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveSE, PerBand, add
 
-from .options import Alpha, ConvOptions, check_classes, stage_alphas
+from .network import OctNetwork
+from .options import Alpha, ConvOptions
 from .registry import register_model
 
 
-class Bottleneck(nn.Layer):
-    """1x1, 3x3 and 1x1 convolution around a shortcut; the 3x3 convolution carries the stride.
+class ResidualBlock(nn.Layer):
+    """Convolutions around a shortcut.
 
     Args:
         channels (int): input channels, both bands together.
-        width (int): channels of the 3x3 convolution; the block has ``4 * width`` outputs.
+        width (int): the block has ``expansion * width`` outputs.
         stride (int): 1 or 2.
         alpha_in (float), alpha_out (float): the share of low-frequency channels before and after.
-            ``conv1`` and ``downsample`` change from one to the other.
+            The first convolution and ``downsample`` change from one to the other.
         options (ConvOptions): what else the convolutions take.
 
-    Shape: octave features of ``channels`` channels in, of ``4 * width`` out.
+    Shape: octave features of ``channels`` channels in, of ``expansion * width`` out.
     """
 
-    expansion = 4
+    expansion = 1
 
     def __init__(
         self,
@@ -40,42 +58,112 @@ class Bottleneck(nn.Layer):
     ) -> None:
         super().__init__()
         out_channels = width * self.expansion
-        enter, stay = options.between(alpha_in, alpha_out), options.between(alpha_out, alpha_out)
-        self.conv1 = Conv_BN_ACT(channels, width, 1, **enter)
-        self.conv2 = Conv_BN_ACT(width, width, 3, stride=stride, padding=1, **stay)
-        self.conv3 = Conv_BN(width, out_channels, 1, **stay)
+        self._add_convolutions(channels, width, stride, alpha_in, alpha_out, options)
         self.downsample = None
         if stride != 1 or channels != out_channels:
+            enter = options.between(alpha_in, alpha_out)
             self.downsample = nn.Sequential(
                 Conv_BN(channels, out_channels, 1, stride=stride, **enter)
             )
         self.act = PerBand(nn.ReLU())
 
+    def _add_convolutions(self, channels, width, stride, alpha_in, alpha_out, options) -> None:
+        raise NotImplementedError
+
+    def residual(self, x):
+        """Return what is added to the shortcut."""
+        raise NotImplementedError
+
+    def shortcut(self, x):
+        return x if self.downsample is None else self.downsample(x)
+
     def forward(self, x):
-        shortcut = x if self.downsample is None else self.downsample(x)
-        return self.act(add(self.conv3(self.conv2(self.conv1(x))), shortcut))
+        return self.act(add(self.residual(x), self.shortcut(x)))
 
 
-class OctResNet(nn.Layer):
+class BasicBlock(ResidualBlock):
+    """Two 3x3 convolutions; the first carries the stride. See :class:`ResidualBlock`."""
+
+    def _add_convolutions(self, channels, width, stride, alpha_in, alpha_out, options) -> None:
+        enter, stay = options.between(alpha_in, alpha_out), options.between(alpha_out, alpha_out)
+        self.conv1 = Conv_BN_ACT(channels, width, 3, stride=stride, padding=1, **enter)
+        self.conv2 = Conv_BN(width, width, 3, padding=1, **stay)
+
+    def residual(self, x):
+        return self.conv2(self.conv1(x))
+
+
+class Bottleneck(ResidualBlock):
+    """1x1, 3x3 and 1x1 convolution; the 3x3 carries the stride. See :class:`ResidualBlock`.
+
+    Attributes:
+        groups (int), width_per_group (int): of the 3x3 convolution, which has
+            ``groups * width_per_group * width / 64`` channels.
+        strided (int): which of the three convolutions carries the stride.
+        reduction (int|None): that of the squeeze-and-excitation after the last one; None for none.
+    """
+
+    expansion = 4
+    groups, width_per_group = 1, 64
+    strided = 2
+    reduction = None
+
+    def _add_convolutions(self, channels, width, stride, alpha_in, alpha_out, options) -> None:
+        out_channels = width * self.expansion
+        width = self.groups * (self.width_per_group * width // 64)
+        strides = {self.strided: stride}
+        enter, stay = options.between(alpha_in, alpha_out), options.between(alpha_out, alpha_out)
+        self.conv1 = Conv_BN_ACT(channels, width, 1, stride=strides.get(1, 1), **enter)
+        self.conv2 = Conv_BN_ACT(
+            width, width, 3, stride=strides.get(2, 1), padding=1, groups=self.groups, **stay
+        )
+        self.conv3 = Conv_BN(width, out_channels, 1, stride=strides.get(3, 1), **stay)
+        self.se = None
+        if self.reduction is not None:
+            self.se = OctaveSE(out_channels, alpha_out, self.reduction)
+
+    def residual(self, x):
+        y = self.conv3(self.conv2(self.conv1(x)))
+        return y if self.se is None else self.se(y)
+
+
+class Bottleneck32x4d(Bottleneck):
+    """The block of ResNeXt 32x4d: 32 groups of 4 channels, doubled with every stage."""
+
+    groups, width_per_group = 32, 4
+
+
+class SEBottleneck(Bottleneck):
+    """The block of SE-ResNet."""
+
+    reduction = 16
+
+
+class OctResNet(OctNetwork):
     """ResNet with octave convolutions in the first three stages.
 
     The first block of stage 1 opens the octave and the first block of stage 4 closes it, both in
-    ``conv1`` and ``downsample``. With ``alpha=0`` this is ``paddle.vision.models.ResNet``.
+    its first convolution and in ``downsample``. With ``alpha=0`` this is
+    ``paddle.vision.models.ResNet``.
+
+    The residual networks of Table 9 in the paper apply norm and activation before the convolution
+    instead of after it; where the octave opens and closes, and so what they cost, is the same.
 
     Args:
-        block (Callable): makes a block, such as :class:`Bottleneck`.
+        block (Callable): makes a block, such as :class:`BasicBlock` or :class:`Bottleneck`.
         layers (list): how many blocks each of the four stages has.
         num_classes (int): outputs of the classifier; 0 for none.
         with_pool (bool): whether to average over space before the classifier.
         alpha (float|list): the share of low-frequency channels, in [0, 1]; one number, or three
             for stages 1 to 3.
-        downsample (str|None): how convolutions halve a map, as in :class:`~paddle_oct.OctaveConv`.
-        h2l (bool), l2h (bool): whether the inter-octave paths exist within the octave stages.
+        **options: ``downsample``, ``h2l``, ``l2h``, ``features_only`` and ``merge_features``, as
+            in :class:`~paddle_oct.models.OctNetwork`.
 
     Shape:
         - input: ``[N, 3, H, W]``.
         - output: ``[N, num_classes]``; without classifier ``[N, C, 1, 1]``, without pooling too
-          ``[N, C, ceil(H / 32), ceil(W / 32)]``, with ``C = 512 * block.expansion``.
+          ``[N, C, ceil(H / 32), ceil(W / 32)]``, with ``C = 512 * block.expansion``. For
+          ``features_only`` the outputs of the four stages, at 1/4 to 1/32 of the input's size.
 
     Raises:
         TypeError, ValueError: an argument is out of range.
@@ -95,58 +183,56 @@ class OctResNet(nn.Layer):
         num_classes: int = 1000,
         with_pool: bool = True,
         alpha: Alpha = 0.5,
-        downsample: str | None = None,
-        h2l: bool = True,
-        l2h: bool = True,
+        **options: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(num_classes, with_pool, alpha, **options)
         if len(layers) != 4:
             raise ValueError(f"OctResNet: layers must hold four numbers, got {list(layers)}")
-        self.num_classes = check_classes(num_classes, "OctResNet")
-        self.with_pool = with_pool
-        alphas = [*stage_alphas(alpha, 3, "OctResNet"), 0.0]
-        options = ConvOptions(downsample, h2l, l2h, octave=any(alphas))
-
-        self.conv1 = nn.Conv2D(3, 64, 7, stride=2, padding=3, bias_attr=False)
-        self.bn1 = nn.BatchNorm2D(64)
-        self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2D(3, stride=2, padding=1)
-
-        channels, alpha_in = 64, 0.0
+        channels, alpha_in = self._add_stem(), 0.0
         stages = []
-        for stage, (depth, alpha_out) in enumerate(zip(layers, alphas)):
+        for stage, (depth, alpha_out) in enumerate(zip(layers, self.alphas)):
             width = 64 * 2**stage
             blocks = []
             for index in range(depth):
                 stride = 2 if stage > 0 and index == 0 else 1
-                blocks.append(block(channels, width, stride, alpha_in, alpha_out, options))
+                blocks.append(block(channels, width, stride, alpha_in, alpha_out, self.options))
                 channels, alpha_in = width * block.expansion, alpha_out
             stages.append(nn.Sequential(*blocks))
+            self._end_stage(f"layer{stage + 1}", channels, alpha_out, stride=4 * 2**stage)
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
-        self.num_features = channels
+        self._add_head(channels)
 
-        if with_pool:
-            self.avgpool = nn.AdaptiveAvgPool2D(1)
-        if num_classes > 0:
-            self.fc = nn.Linear(channels, num_classes)
+    def _add_stem(self) -> int:
+        """Add the layers before stage 1 and return how many channels they give."""
+        self.conv1 = nn.Conv2D(3, 64, 7, stride=2, padding=3, bias_attr=False)
+        self.bn1 = nn.BatchNorm2D(64)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2D(3, stride=2, padding=1)
+        return 64
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Return the last feature map, ``[N, C, ceil(H / 32), ceil(W / 32)]``."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        pair = self.layer3(self.layer2(self.layer1((x, None))))
-        high, _ = self.layer4(pair)
-        return high
+    def forward_stem(self, x: Tensor) -> Tensor:
+        return self.maxpool(self.relu(self.bn1(self.conv1(x))))
 
-    def forward_head(self, x: Tensor) -> Tensor:
-        """Pool and classify a feature map."""
-        if self.with_pool:
-            x = self.avgpool(x)
-        if self.num_classes > 0:
-            x = self.fc(paddle.flatten(x, 1))
-        return x
+    def trunk(self) -> list[tuple[str, nn.Layer]]:
+        return [(stage.name, getattr(self, stage.name)) for stage in self.feature_info]
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.forward_head(self.forward_features(x))
+
+@register_model
+def oct_resnet18(**kwargs: Any) -> OctResNet:
+    """Oct-ResNet-18; arguments as in :class:`OctResNet`, after ``layers``."""
+    return OctResNet(BasicBlock, (2, 2, 2, 2), **kwargs)
+
+
+@register_model
+def oct_resnet34(**kwargs: Any) -> OctResNet:
+    """Oct-ResNet-34; arguments as in :class:`OctResNet`, after ``layers``."""
+    return OctResNet(BasicBlock, (3, 4, 6, 3), **kwargs)
+
+
+@register_model
+def oct_resnet26(**kwargs: Any) -> OctResNet:
+    """Oct-ResNet-26; arguments as in :class:`OctResNet`, after ``layers``."""
+    return OctResNet(Bottleneck, (2, 2, 2, 2), **kwargs)
 
 
 @register_model
@@ -171,3 +257,36 @@ def oct_resnet152(**kwargs: Any) -> OctResNet:
 def oct_resnet200(**kwargs: Any) -> OctResNet:
     """Oct-ResNet-200; arguments as in :class:`OctResNet`, after ``layers``."""
     return OctResNet(Bottleneck, (3, 24, 36, 3), **kwargs)
+
+
+@register_model
+def oct_resnext50_32x4d(**kwargs: Any) -> OctResNet:
+    """Oct-ResNeXt-50 32x4d; arguments as in :class:`OctResNet`, after ``layers``.
+
+    Each band of 128 channels, the fewest, must divide by 32 groups: alpha 0.25, 0.5, 0.75 or 1.
+    """
+    return OctResNet(Bottleneck32x4d, (3, 4, 6, 3), **kwargs)
+
+
+@register_model
+def oct_resnext101_32x4d(**kwargs: Any) -> OctResNet:
+    """Oct-ResNeXt-101 32x4d; arguments as in :func:`oct_resnext50_32x4d`."""
+    return OctResNet(Bottleneck32x4d, (3, 4, 23, 3), **kwargs)
+
+
+@register_model
+def oct_se_resnet50(**kwargs: Any) -> OctResNet:
+    """Oct-SE-ResNet-50; arguments as in :class:`OctResNet`, after ``layers``."""
+    return OctResNet(SEBottleneck, (3, 4, 6, 3), **kwargs)
+
+
+@register_model
+def oct_se_resnet101(**kwargs: Any) -> OctResNet:
+    """Oct-SE-ResNet-101; arguments as in :class:`OctResNet`, after ``layers``."""
+    return OctResNet(SEBottleneck, (3, 4, 23, 3), **kwargs)
+
+
+@register_model
+def oct_se_resnet152(**kwargs: Any) -> OctResNet:
+    """Oct-SE-ResNet-152; arguments as in :class:`OctResNet`, after ``layers``."""
+    return OctResNet(SEBottleneck, (3, 8, 36, 3), **kwargs)

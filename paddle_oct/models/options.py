@@ -34,29 +34,17 @@ def stage_alphas(alpha: Alpha, stages: int, network: str) -> list[float]:
     return [check_alpha(a, f"{network}: alpha[{i}]") for i, a in enumerate(alpha)]
 
 
-def check_classes(num_classes: int, network: str) -> int:
-    """Return ``num_classes``.
+def check_scale(scale: float, network: str, least: float = 1 / 32) -> float:
+    """Return a width multiplier.
 
     Raises:
-        TypeError, ValueError: it is not an integer of at least 0.
-    """
-    if isinstance(num_classes, bool) or not isinstance(num_classes, numbers.Integral):
-        raise TypeError(f"{network}: num_classes must be an integer, got {num_classes!r}")
-    if num_classes < 0:
-        raise ValueError(f"{network}: num_classes must be at least 0, got {num_classes}")
-    return int(num_classes)
-
-
-def check_scale(scale: float, channels: int, network: str) -> float:
-    """Return a width multiplier that leaves at least one of ``channels``.
-
-    Raises:
-        TypeError, ValueError: it is no finite number or too small.
+        TypeError: it is not a real number.
+        ValueError: it is not finite, or leaves a layer without channels.
     """
     if isinstance(scale, bool) or not isinstance(scale, numbers.Real):
         raise TypeError(f"{network}: scale must be a number, got {scale!r}")
-    if not 1 <= channels * scale < math.inf:
-        raise ValueError(f"{network}: scale must be at least 1/{channels}, got {scale!r}")
+    if not least <= scale < math.inf:
+        raise ValueError(f"{network}: scale must be at least 1/{1 / least:g}, got {scale!r}")
     return float(scale)
 
 

@@ -14,14 +14,13 @@ from paddle_oct.names import look_up, unknown_name
 _REGISTRY: dict[str, Callable[..., nn.Layer]] = {}
 _ALIASES = {"oct_mobilenet": "oct_mobilenet_v1"}
 
-# Arguments of a class of paddle.vision.models that its functions set by themselves, by the
-# beginning of their names. Arguments without a default are theirs, too.
+# Arguments of a network's class that the function which builds it decides, and so are no options:
+# those of all networks, and, by how the name starts, those of some vanilla ones.
 _DECIDED = {
-    "resnet": ("depth",),
-    "resnext": ("depth", "width", "groups"),
-    "wide_resnet": ("depth", "width", "groups"),
-    "densenet": ("layers",),
+    "": ("self", "block", "layers", "depth", "growth", "stem_channels"),
+    "resnext": ("width", "groups"),
     "shufflenet": ("scale", "act"),
+    "wide_resnet": ("width",),
 }
 
 
@@ -58,14 +57,25 @@ def model_options(name: str) -> dict[str, Any]:
     """
     build = _builder(name)
     network = build.__globals__[build.__annotations__["return"]]
-    fixed = {
-        option for family in _DECIDED if name.startswith(family) for option in _DECIDED[family]
-    }
+    decided = [a for start, names in _DECIDED.items() if name.startswith(start) for a in names]
     return {
         parameter.name: parameter.default
-        for parameter in inspect.signature(network.__init__).parameters.values()
-        if parameter.default is not parameter.empty and parameter.name not in fixed
+        for parameter in _parameters(network)
+        if parameter.name not in decided
     }
+
+
+def _parameters(network: type) -> list[inspect.Parameter]:
+    """Return the parameters of a class; for ``**options``, what the base class takes besides."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in inspect.getmro(network):
+        if "__init__" not in vars(base):
+            continue
+        parameters = inspect.signature(base.__init__).parameters
+        found = {**parameters, **found}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            break
+    return [p for p in found.values() if p.kind is not p.VAR_KEYWORD]
 
 
 def create_model(name: str, **overrides: Any) -> nn.Layer:

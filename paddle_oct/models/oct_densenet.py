@@ -1,0 +1,194 @@
+"""Oct-DenseNet (Huang et al., arXiv:1608.06993, with octave convolutions, as in Table 9).
+
+Names in the state dict, beside those of the authors' Gluon network (whose stem opens the octave,
+while that of the network of Table 9 and of this one is vanilla):
+
+===========================  ==================================
+here                         there
+===========================  ==================================
+``conv1``, ``bn1``           ``conv1.conv_h2h``, ``bn1.bn_h``
+``block1.J``                 ``L1_BJ``
+``transition1``              ``L2_B0``
+``block2.J``                 ``L2_B{J + 1}``
+``.norm1.high``, ``.conv1``  ``.bn1.bn_h``, ``.conv1``
+``transitionI.norm.high``    ``.bn.bn_h``
+``norm.0.high``              ``tail.0``
+``fc``                       ``classifer``, a 1x1 convolution
+===========================  ==================================
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Sequence
+
+import paddle
+from paddle import Tensor, nn
+
+from paddle_oct.nn import (
+    OctaveAvgPool2D,
+    OctaveConv,
+    OctaveFeature,
+    OctaveNorm,
+    PerBand,
+    split_channels,
+)
+
+from .network import OctNetwork
+from .options import Alpha, ConvOptions
+from .registry import register_model
+
+
+class _Bands(NamedTuple):
+    """How many channels a dense feature holds in each band: no longer those of one alpha."""
+
+    high: int
+    low: int
+
+    @property
+    def channels(self) -> int:
+        return self.high + self.low
+
+    @property
+    def alpha(self) -> float:
+        return self.low / self.channels
+
+    def __add__(self, other: tuple[int, int]) -> _Bands:
+        return _Bands(self.high + other[0], self.low + other[1])
+
+
+def concat(a: OctaveFeature, b: OctaveFeature) -> OctaveFeature:
+    """Concatenate the channels of two octave features band by band."""
+    return tuple(
+        y if x is None else x if y is None else paddle.concat([x, y], axis=1) for x, y in zip(a, b)
+    )
+
+
+class DenseLayer(nn.Layer):
+    """Norm, ReLU, 1x1 convolution, norm, ReLU, 3x3 convolution; the input stays in front.
+
+    Args:
+        bands: channels of the input's ``(high, low)``.
+        growth (int): channels that are added; ``4 * growth`` in between.
+        alpha (float): the share of low-frequency channels of both.
+        options (ConvOptions): what else the convolutions take.
+    """
+
+    def __init__(self, bands: _Bands, growth: int, alpha: float, options: ConvOptions) -> None:
+        super().__init__()
+        width = 4 * growth
+        self.norm1 = OctaveNorm(bands.channels, bands.alpha)
+        self.conv1 = OctaveConv(bands.channels, width, 1, **options.between(bands.alpha, alpha))
+        self.norm2 = OctaveNorm(width, alpha)
+        self.conv2 = OctaveConv(width, growth, 3, padding=1, **options.between(alpha, alpha))
+        self.act = PerBand(nn.ReLU())
+
+    def forward(self, x: OctaveFeature) -> OctaveFeature:
+        y = self.conv1(self.act(self.norm1(x)))
+        return concat(x, self.conv2(self.act(self.norm2(y))))
+
+
+class Transition(nn.Layer):
+    """Norm, ReLU, a 1x1 convolution to half of the channels, which changes alpha, and 2x2 average
+    pooling per band.
+    """
+
+    def __init__(self, bands: _Bands, alpha: float, options: ConvOptions) -> None:
+        super().__init__()
+        self.norm = OctaveNorm(bands.channels, bands.alpha)
+        self.conv = OctaveConv(
+            bands.channels, bands.channels // 2, 1, **options.between(bands.alpha, alpha)
+        )
+        self.act = PerBand(nn.ReLU())
+        self.pool = OctaveAvgPool2D(2)
+
+    def forward(self, x: OctaveFeature) -> OctaveFeature:
+        return self.pool(self.conv(self.act(self.norm(x))))
+
+
+class OctDenseNet(OctNetwork):
+    """DenseNet with octave convolutions in the first three dense blocks.
+
+    The first layer of block 1 opens the octave: what each layer adds is an octave feature, and the
+    stem's channels stay in the high band. The transition to block 4 closes it. With ``alpha=0``
+    this is ``paddle.vision.models.DenseNet``.
+
+    Args:
+        layers (list): how many layers each of the four blocks has.
+        growth (int): how many channels each layer adds.
+        stem_channels (int): how many channels the stem gives.
+        num_classes (int): outputs of the classifier; 0 for none.
+        with_pool (bool): whether to average over space before the classifier.
+        alpha (float|list): the share of low-frequency channels, in [0, 1]; one number, or three
+            for blocks 1 to 3.
+        **options: ``downsample``, ``h2l``, ``l2h``, ``features_only`` and ``merge_features``, as
+            in :class:`~paddle_oct.models.OctNetwork`.
+
+    Shape:
+        - input: ``[N, 3, H, W]``, H and W at least 29.
+        - output: ``[N, num_classes]``; without classifier ``[N, C, 1, 1]``, without pooling too
+          ``[N, C, h, w]``, with ``C = 1024`` for DenseNet-121, ``h = floor(ceil(H / 4) / 8)``. For
+          ``features_only`` the outputs of the four dense blocks, at 1/4 to 1/32 of the input's
+          size. (Where ``alpha=1`` leaves no high band, an odd size counts as the even one above.)
+
+    Raises:
+        TypeError, ValueError: an argument is out of range.
+
+    Examples:
+        >>> import paddle
+        >>> from paddle_oct import oct_densenet121
+        >>> model = oct_densenet121(alpha=0.25, num_classes=10)
+        >>> print(list(model(paddle.rand([2, 3, 64, 64])).shape))
+        [2, 10]
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int] = (6, 12, 24, 16),
+        growth: int = 32,
+        stem_channels: int = 64,
+        num_classes: int = 1000,
+        with_pool: bool = True,
+        alpha: Alpha = 0.5,
+        **options: Any,
+    ) -> None:
+        super().__init__(num_classes, with_pool, alpha, **options)
+        if len(layers) != 4:
+            raise ValueError(f"OctDenseNet: layers must hold four numbers, got {list(layers)}")
+        self.conv1 = nn.Conv2D(3, stem_channels, 7, stride=2, padding=3, bias_attr=False)
+        self.bn1 = nn.BatchNorm2D(stem_channels)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2D(3, stride=2, padding=1)
+
+        bands, self._order = _Bands(stem_channels, 0), []
+        for stage, (depth, alpha_of_block) in enumerate(zip(layers, self.alphas)):
+            if stage > 0:
+                transition = Transition(bands, alpha_of_block, self.options)
+                self._append(f"transition{stage}", transition)
+                bands = _Bands(*transition.conv.out_bands)
+            block = []
+            for _ in range(depth):
+                block.append(DenseLayer(bands, growth, alpha_of_block, self.options))
+                bands += split_channels(growth, alpha_of_block)
+            self._append(f"block{stage + 1}", nn.Sequential(*block))
+            last = stage == 3
+            if last:
+                norm = nn.Sequential(OctaveNorm(bands.channels, 0), PerBand(nn.ReLU()))
+                self._append("norm", norm)
+            self._end_stage(self._order[-1], bands.channels, bands.alpha, stride=4 * 2**stage)
+        self._add_head(bands.channels)
+
+    def _append(self, name: str, layer: nn.Layer) -> None:
+        setattr(self, name, layer)
+        self._order.append(name)
+
+    def forward_stem(self, x: Tensor) -> Tensor:
+        return self.maxpool(self.relu(self.bn1(self.conv1(x))))
+
+    def trunk(self) -> list[tuple[str, nn.Layer]]:
+        return [(name, getattr(self, name)) for name in self._order]
+
+
+@register_model
+def oct_densenet121(**kwargs: Any) -> OctDenseNet:
+    """Oct-DenseNet-121; arguments as in :class:`OctDenseNet`, after ``stem_channels``."""
+    return OctDenseNet((6, 12, 24, 16), 32, 64, **kwargs)

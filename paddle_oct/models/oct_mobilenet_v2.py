@@ -1,0 +1,196 @@
+"""Oct-MobileNetV2 (Sandler et al., arXiv:1801.04381) in the form of the octave paper's Table 5.
+
+Names in the state dict, beside those of the authors' Gluon network, whose blocks are named by stage
+and position, ``L1_B1``, ``L2_B0``, ``L2_B1``, ..., ``L5_B3``, in this order:
+
+===========================  =================================
+here                         there
+===========================  =================================
+``features.0.0``, ``.1``     ``conv1.0``, ``conv1.1``
+``features.K.expand``        ``conv1`` and ``bn1`` of block K
+``features.K.depthwise``     ``conv2`` and ``bn2``
+``features.K.project``       ``conv3`` and ``bn3``
+``last.0``, ``last.1``       ``tail.0``, ``tail.1``
+``fc``                       ``classifer``, a 1x1 convolution
+===========================  =================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paddle import Tensor, nn
+
+from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveFeature, add
+
+from .network import OctNetwork
+from .options import Alpha, ConvOptions, check_scale
+from .registry import register_model
+
+# (expansion factor, output channels, stride, stage) of the seventeen blocks. The first four stages,
+# at 1/2, 1/4, 1/8 and 1/16 of the input's size, may hold octave features.
+_BLOCKS = (
+    (1, 16, 1, 0),
+    (6, 24, 2, 1),
+    (6, 24, 1, 1),
+    (6, 32, 2, 2),
+    (6, 32, 1, 2),
+    (6, 32, 1, 2),
+    (6, 64, 2, 3),
+    (6, 64, 1, 3),
+    (6, 64, 1, 3),
+    (6, 64, 1, 3),
+    (6, 96, 1, 3),
+    (6, 96, 1, 3),
+    (6, 96, 1, 3),
+    (6, 160, 2, 4),
+    (6, 160, 1, 4),
+    (6, 160, 1, 4),
+    (6, 320, 1, 4),
+)
+_LAST_OF_STAGE = (1, 3, 6, 13, 17)
+
+
+class InvertedResidual(nn.Layer):
+    """Expansion, depthwise 3x3 convolution and projection around a single-band shortcut.
+
+    The expansion opens the octave and the projection closes it.
+
+    Args:
+        channels (int), out_channels (int): before and after, in a single high band.
+        factor (int): there are ``factor * channels`` in between.
+        stride (int): 1 or 2; of the depthwise convolution.
+        alpha (float): the share of low-frequency channels in between.
+        options (ConvOptions): what else the convolutions take.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int,
+        factor: int,
+        stride: int,
+        alpha: float,
+        options: ConvOptions,
+    ) -> None:
+        super().__init__()
+        width = factor * channels
+        opened, within, closed = (
+            options.between(*alphas) for alphas in ((0.0, alpha), (alpha, alpha), (alpha, 0.0))
+        )
+        self.expand = Conv_BN_ACT(channels, width, 1, activation_layer=nn.ReLU6, **opened)
+        self.depthwise = Conv_BN_ACT(
+            width,
+            width,
+            3,
+            stride=stride,
+            padding=1,
+            groups=width,
+            activation_layer=nn.ReLU6,
+            **within,
+        )
+        self.project = Conv_BN(width, out_channels, 1, **closed)
+        self.stride = stride
+        self.has_shortcut = stride == 1 and channels == out_channels
+        self.all_low = not self.expand.conv.out_bands[0]
+
+    def forward(self, x: OctaveFeature) -> OctaveFeature:
+        y = self.project(self.depthwise(self.expand(x)))
+        if self.all_low:  # and so of an even size; the input need not be
+            height, width = (-(-size // self.stride) for size in x[0].shape[2:])
+            y = (y[0][:, :, :height, :width], None)
+        return add(y, x) if self.has_shortcut else y
+
+
+class OctMobileNetV2(OctNetwork):
+    """MobileNetV2 with octave convolutions in its first thirteen blocks.
+
+    Features are octave within these blocks only: the expansion opens the octave, the projection
+    closes it, and what passes from block to block is one band of full resolution. The last four
+    blocks are vanilla.
+
+    As the authors', and unlike ``paddle.vision.models.MobileNetV2``, the first block has an
+    expansion, by the factor 1 (1,088 parameters at scale 1), channels are ``int(scale * c)``
+    without rounding to multiples of 8, and no dropout precedes the classifier.
+
+    Args:
+        scale (float): width multiplier; the authors' are 1.0 and 1.125.
+        num_classes (int): outputs of the classifier; 0 for none.
+        with_pool (bool): whether to average over space before the classifier.
+        alpha (float|list): the share of low-frequency channels, in [0, 1]; one number, or four for
+            the blocks whose output is at 1/2, 1/4, 1/8 and 1/16 of the input's size.
+        **options: ``downsample``, ``h2l``, ``l2h``, ``features_only`` and ``merge_features``, as
+            in :class:`~paddle_oct.models.OctNetwork`. There is nothing for ``h2l`` and ``l2h`` to
+            switch off: all these paths open or close the octave.
+
+    Shape:
+        - input: ``[N, 3, H, W]``.
+        - output: ``[N, num_classes]``; without classifier ``[N, C, 1, 1]``, without pooling too
+          ``[N, C, ceil(H / 32), ceil(W / 32)]``, with ``C = int(1280 * max(1, scale))``. For
+          ``features_only`` the outputs of the five stages, at 1/2 to 1/32 of the input's size,
+          without the last convolution.
+
+    Raises:
+        TypeError, ValueError: an argument is out of range.
+
+    Examples:
+        >>> import paddle
+        >>> from paddle_oct import OctMobileNetV2
+        >>> model = OctMobileNetV2(scale=1.125, alpha=0.5, num_classes=10)
+        >>> print(list(model(paddle.rand([2, 3, 64, 64])).shape))
+        [2, 10]
+    """
+
+    octave_stages = 4
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        num_classes: int = 1000,
+        with_pool: bool = True,
+        alpha: Alpha = 0.5,
+        **options: Any,
+    ) -> None:
+        super().__init__(num_classes, with_pool, alpha, **options)
+        check_scale(scale, "OctMobileNetV2", least=1 / 16)
+        channels = int(32 * scale)
+        layers = [_conv(3, channels, 3, stride=2)]
+        for number, (factor, width, stride, stage) in enumerate(_BLOCKS, start=1):
+            out_channels, alpha_within = int(width * scale), self.alphas[stage]
+            layers.append(
+                InvertedResidual(channels, out_channels, factor, stride, alpha_within, self.options)
+            )
+            channels = out_channels
+            if number in _LAST_OF_STAGE:
+                self._end_stage(f"features.{number}", channels, alpha=0.0, stride=2 * 2**stage)
+        self.features = nn.Sequential(*layers)
+        if not self.features_only:
+            widest = int(1280 * max(1.0, scale))
+            self.last = _conv(channels, widest, 1)
+            channels = widest
+        self._add_head(channels)
+
+    def forward_stem(self, x: Tensor) -> Tensor:
+        return self.features[0](x)
+
+    def trunk(self) -> list[tuple[str, nn.Layer]]:
+        return [(f"features.{n}", layer) for n, layer in enumerate(self.features)][1:]
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        return self.last(super().forward_features(x))
+
+
+def _conv(channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
+    """A vanilla convolution with norm and activation."""
+    padding = kernel_size // 2
+    return nn.Sequential(
+        nn.Conv2D(channels, out_channels, kernel_size, stride, padding, bias_attr=False),
+        nn.BatchNorm2D(out_channels),
+        nn.ReLU6(),
+    )
+
+
+@register_model
+def oct_mobilenet_v2(**kwargs: Any) -> OctMobileNetV2:
+    """Oct-MobileNetV2; arguments as in :class:`OctMobileNetV2`."""
+    return OctMobileNetV2(**kwargs)
