@@ -24,7 +24,7 @@ from typing import Any, Callable, Sequence
 
 from paddle import Tensor, nn
 
-from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveSE, PerBand, add
+from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveSE, PerBand, add, merge, split
 
 from .network import OctNetwork
 from .options import Alpha, ConvOptions
@@ -39,7 +39,9 @@ class ResidualBlock(nn.Layer):
         width (int): the block has ``expansion * width`` outputs.
         stride (int): 1 or 2.
         alpha_in (float), alpha_out (float): the share of low-frequency channels before and after.
-            The first convolution and ``downsample`` change from one to the other.
+            The first convolution and ``downsample`` change from one to the other. A shortcut
+            without ``downsample`` moves channels to the other band (ResNet-18 and 34, where the
+            first block of stage 1 has no projection).
         options (ConvOptions): what else the convolutions take.
 
     Shape: octave features of ``channels`` channels in, of ``expansion * width`` out.
@@ -65,6 +67,7 @@ class ResidualBlock(nn.Layer):
             self.downsample = nn.Sequential(
                 Conv_BN(channels, out_channels, 1, stride=stride, **enter)
             )
+        self.alpha_in, self.alpha_out = alpha_in, alpha_out
         self.act = PerBand(nn.ReLU())
 
     def _add_convolutions(self, channels, width, stride, alpha_in, alpha_out, options) -> None:
@@ -75,7 +78,11 @@ class ResidualBlock(nn.Layer):
         raise NotImplementedError
 
     def shortcut(self, x):
-        return x if self.downsample is None else self.downsample(x)
+        if self.downsample is not None:
+            return self.downsample(x)
+        if self.alpha_in != self.alpha_out:  # without parameters: channels change their band
+            return split(merge(x), self.alpha_out)
+        return x
 
     def forward(self, x):
         return self.act(add(self.residual(x), self.shortcut(x)))

@@ -13,6 +13,8 @@ here                                       in the authors' networks
 ``.norm1.high``, ``.norm1.low`` (SE)       ``.bn1a.bn_h``, ``.bn_l``
 ``.norm4.high``, ``.norm4.low`` (SE)       ``.bn4a.bn_h``, ``.bn_l``
 =========================================  =========================
+
+The scale and shift of ``bn1a`` and ``bn4a``, always 1 and 0, are stored there and not here.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class BottleneckV1e(Bottleneck):
 
 class SEBottleneckV1e(BottleneckV1e):
     """The same with squeeze-and-excitation, and with norms of the inputs of ``conv1`` and
-    ``downsample``, whose scale and shift are not trained.
+    ``downsample``, which neither scale nor shift.
     """
 
     reduction = 16
