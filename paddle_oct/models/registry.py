@@ -61,7 +61,7 @@ def model_options(name: str) -> dict[str, Any]:
     return {
         parameter.name: parameter.default
         for parameter in _parameters(network)
-        if parameter.name not in decided
+        if parameter.default is not parameter.empty and parameter.name not in decided
     }
 
 
