@@ -172,6 +172,20 @@ class OctaveConv(nn.Layer):
         """Whether every input channel is filtered on its own."""
         return self.groups == self.in_channels > 1
 
+    def split_kernel(self, kernel: np.ndarray) -> dict[str, np.ndarray]:
+        """Cut a whole kernel into those of the paths, high channels first (paper, Fig. 2b).
+
+        Args:
+            kernel: that of the vanilla convolution,
+                ``[out_channels, in_channels / groups, height, width]``.
+
+        Returns:
+            The kernel of every path that there is, by the name of the sub-layer.
+        """
+        names = {f"conv_{path.name}": path for path in _PATHS}
+        present = {name: path for name, path in names.items() if getattr(self, name) is not None}
+        return {name: self._block(path, kernel) for name, path in present.items()}
+
     def forward(self, x) -> OctaveFeature:
         high, low = as_bands(x, self.in_bands, self)
         if self._pool_stride and high is not None:

@@ -1,12 +1,14 @@
 """Data sets, recipes, and training through ``paddle.Model.fit``."""
 
+from paddle_oct.convert import load_weights
+
 from .curves import draw_curves, read_scalars
 from .data import ImageData, list_data, load_data
 from .evaluate import evaluate, predict_images, predict_logits
 from .fit import Result, fit, load_network, load_run_data, prepare, resume, train
 from .preprocessing import Preprocessing, read_image
 from .recipe import Recipe
-from .run_folder import Checkpoint, RunFolder, load_weights
+from .run_folder import Checkpoint, RunFolder
 
 __all__ = [
     "Checkpoint",

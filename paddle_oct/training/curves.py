@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from .run_folder import Row, write_atomically
+from paddle_oct.files import write_atomically
+
+from .run_folder import Row
 
 # Okabe and Ito's colours, which remain distinct for the colour-blind.
 _TRAIN = {"color": "#0072B2", "marker": "o", "label": "training"}

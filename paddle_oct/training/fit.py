@@ -15,13 +15,14 @@ from paddle.io import DataLoader, Dataset, DistributedBatchSampler
 from paddle.metric import Accuracy
 from paddle.static import InputSpec
 
+from paddle_oct.convert import load_weights
 from paddle_oct.models import create_model
 from paddle_oct.version import __version__
 
 from .callbacks import EpochMeter, Progress, Record, SaveEpochs, SeedEpochs
 from .data import ImageData, load_data
 from .recipe import Recipe
-from .run_folder import Row, RunFolder, load_weights
+from .run_folder import Row, RunFolder
 
 
 @dataclass(frozen=True)

@@ -26,20 +26,10 @@ from typing import Any
 import paddle
 from paddle import nn
 
+from paddle_oct.convert.paddle_params import read_pickle
+from paddle_oct.files import write_atomically
+
 Row = dict[str, float]
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees either the old content or the new, never a part."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -72,7 +62,7 @@ class Checkpoint:
             name = next((n for n in longest_first if key == n or key.startswith(f"{n}_")), None)
             return key if name is None else names[name] + key[len(name) :]
 
-        state = paddle.load(f"{self.prefix}.pdopt")
+        state = read_pickle(f"{self.prefix}.pdopt")
         renamed = {translated(key): value for key, value in state.items()}
         masters = renamed.get("master_weights", {})
         if masters:
@@ -226,35 +216,3 @@ class RunFolder:
 def parameter_names(network: nn.Layer) -> dict[str, str]:
     """Return the global names of a network's parameters by their names in the state dict."""
     return {key: parameter.name for key, parameter in network.named_parameters()}
-
-
-def load_weights(network: nn.Layer, path: str | Path) -> None:
-    """Load a ``.pdparams`` file into a network, every tensor exactly once.
-
-    Raises:
-        ValueError: there is no such file, it can't be read, or it belongs to another network; the
-            message lists what is missing, left over or of another shape. Nothing was loaded then.
-    """
-    if not Path(path).is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        state = paddle.load(str(path))
-    except Exception as error:  # of pickle, all kinds
-        raise ValueError(f"{path}: can't be read as Paddle parameters ({error})") from error
-    if not isinstance(state, dict):
-        raise ValueError(f"{path}: holds no parameters but {type(state).__name__}")
-    own = network.state_dict()
-    problems = [f"missing {key}" for key in own if key not in state]
-    problems += [f"left over {key}" for key in state if key not in own]
-    problems += [
-        f"{key} is {list(state[key].shape)} in place of {list(own[key].shape)}"
-        for key in own
-        if key in state and list(state[key].shape) != list(own[key].shape)
-    ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise ValueError(
-            f"{path}: belongs to another network than {type(network).__name__}: "
-            f"{'; '.join(problems[:3])}{more}"
-        )
-    network.set_state_dict(state)

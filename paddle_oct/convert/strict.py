@@ -1,0 +1,56 @@
+"""Into a network: every tensor exactly once, or nothing at all."""
+
+from __future__ import annotations
+
+from typing import Mapping, Sequence
+
+import numpy as np
+import paddle
+from paddle import nn
+
+_NAMED_PROBLEMS = 3
+
+
+def check_fit(
+    tensors: Mapping[str, np.ndarray],
+    shapes: Mapping[str, Sequence[int]],
+    network: nn.Layer,
+    source: str,
+) -> None:
+    """Compare tensors with the names and shapes that a network has a place for.
+
+    Raises:
+        ValueError: the message lists what is missing, left over, of another shape or no numbers.
+    """
+    problems = [f"missing {name}" for name in shapes if name not in tensors]
+    problems += [f"left over {name}" for name in tensors if name not in shapes]
+    shared = [name for name in shapes if name in tensors]
+    problems += [
+        f"{name} is {list(tensors[name].shape)} in place of {list(shapes[name])}"
+        for name in shared
+        if list(tensors[name].shape) != list(shapes[name])
+    ]
+    problems += [
+        f"{name} is of type {tensors[name].dtype}"
+        for name in shared
+        if tensors[name].dtype.kind != "f"
+    ]
+    if problems:
+        more = f" and {len(problems) - _NAMED_PROBLEMS} more"
+        raise ValueError(
+            f"{source}: belongs to another network than {type(network).__name__}: "
+            f"{'; '.join(problems[:_NAMED_PROBLEMS])}"
+            f"{more if len(problems) > _NAMED_PROBLEMS else ''}"
+        )
+
+
+def load_state(network: nn.Layer, state: Mapping[str, np.ndarray], source: str) -> None:
+    """Load a complete state dict of NumPy arrays into a network, in the network's precision.
+
+    Raises:
+        ValueError: as :func:`check_fit`. Nothing was loaded then.
+    """
+    own = network.state_dict()
+    check_fit(state, {key: tensor.shape for key, tensor in own.items()}, network, source)
+    tensors = {key: paddle.to_tensor(np.ascontiguousarray(state[key])) for key in own}
+    network.set_state_dict({key: tensors[key].astype(own[key].dtype) for key in own})

@@ -1,0 +1,117 @@
+"""Reading PyTorch's weights: ``.pth`` and ``.pt`` with PyTorch, others without."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .paddle_params import from_bfloat16
+
+
+def read_torch(path: str | Path) -> dict[str, np.ndarray]:
+    """Read a state dict that ``torch.save`` wrote, also one wrapped as ``{"state_dict": ...}``.
+
+    Raises:
+        ValueError: PyTorch is not installed, or the file is no such file, is damaged, or holds
+            anything but plain data, such as a whole network. Nothing that it says is run.
+        OSError: it can't be read.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise ValueError(
+            f"{path}: reading it needs PyTorch (pip install 'paddle_oct[torch]'); or save the "
+            "state dict there as .safetensors or .npz"
+        ) from error
+    with open(path, "rb"):
+        pass  # PyTorch reports a missing file in its own words
+    try:
+        state = torch.load(str(path), map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"{path}: can't be read as a PyTorch state dict, weights only ({reason})"
+        ) from error
+    tensors = {}
+    for name, value in _unwrap(state, path).items():
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(
+                f"{path}: holds more than a state dict: {name!r} is {type(value).__name__}"
+            )
+        if value.dtype == torch.bfloat16:
+            value = value.float()
+        tensors[name] = value.detach().numpy()
+    return tensors
+
+
+def _unwrap(state: Any, path: str | Path) -> dict[str, Any]:
+    """Return the state dict of a checkpoint that holds other things beside it."""
+    if isinstance(state, dict):
+        for key in ("state_dict", "model_state_dict", "model"):
+            if isinstance(state.get(key), dict):
+                return state[key]
+        if all(isinstance(name, str) for name in state):
+            return state
+    raise ValueError(f"{path}: holds no state dict but {type(state).__name__}")
+
+
+_SAFETENSORS_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U8": "u1",
+    "BOOL": "?",
+}
+
+
+def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
+    """Read a ``.safetensors`` file.
+
+    Raises:
+        ValueError: the package ``safetensors`` is not installed, or the file is not what it says.
+        OSError: it can't be read.
+    """
+    try:
+        from safetensors import deserialize
+    except ImportError as error:
+        raise ValueError(
+            f"{path}: reading it needs safetensors (pip install 'paddle_oct[safetensors]')"
+        ) from error
+    data = Path(path).read_bytes()
+    try:
+        entries = deserialize(data)
+    except Exception as error:
+        raise ValueError(f"{path}: can't be read as safetensors ({error})") from error
+    tensors = {}
+    for name, entry in entries:
+        if entry["dtype"] not in _SAFETENSORS_DTYPES:
+            raise ValueError(f"{path}: {name} has elements of type {entry['dtype']}")
+        array = np.frombuffer(bytes(entry["data"]), _SAFETENSORS_DTYPES[entry["dtype"]])
+        array = array.reshape(entry["shape"])
+        tensors[name] = from_bfloat16(array) if entry["dtype"] == "BF16" else array
+    return tensors
+
+
+def read_npz(path: str | Path) -> dict[str, np.ndarray]:
+    """Read the arrays of a ``.npz`` file; pickled objects are refused.
+
+    Raises:
+        ValueError: the file is not what it says.
+        OSError: it can't be read.
+    """
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{path}: not a .npz file, or truncated")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:  # of zip, zlib, NumPy's header
+        raise ValueError(f"{path}: can't be read as .npz ({error})") from error
