@@ -62,7 +62,7 @@ __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("analysis", "models", "nn", "training"):
+    if name in ("analysis", "convert", "models", "nn", "training"):
         return import_module(f".{name}", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

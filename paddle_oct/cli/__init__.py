@@ -15,9 +15,10 @@ import click  # noqa: E402
 
 from paddle_oct.version import __version__  # noqa: E402
 
-from . import models, training  # noqa: E402
+from . import models, training, weights  # noqa: E402
 
-logging.getLogger("matplotlib").setLevel(logging.WARNING)
+for _talkative in ("matplotlib", "httpx", "paddle.utils.download"):
+    logging.getLogger(_talkative).setLevel(logging.WARNING)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -32,6 +33,8 @@ def cli(debug: bool) -> None:
     paddle-oct train resnet50 --data cifar10          its vanilla counterpart, to compare
     paddle-oct eval runs/oct_mobilenet_v1-digits      test a trained network
     paddle-oct predict --run runs/... cat.jpg         ask a trained network
+    paddle-oct predict --model oct_mobilenet_v1 cat.jpg   ask one that its authors trained
+    paddle-oct import-weights resnet50.pth --model oct_resnet50 --output oct_resnet50.pdparams
     paddle-oct summary oct_resnet50 --alpha 0.25      layers, parameters, multiply-accumulates
     """  # noqa: D301 - click wants the character that \b stands for
 
@@ -42,6 +45,7 @@ for _command in (
     training.predict,
     models.summary,
     models.models,
+    weights.import_weights,
 ):
     cli.add_command(_command)
 

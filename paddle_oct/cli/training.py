@@ -125,45 +125,104 @@ class _interruptible:  # noqa: N801 - reads like a function
             click.echo(f"\ninterrupted; paddle-oct train --resume {self.folder} goes on", err=True)
 
 
+def _trained_options(command: Callable) -> Callable:
+    """Add the options that choose a trained network, beside a run's folder."""
+    for option in (
+        click.option(
+            "--class-names", type=click.Path(), help="With --model: a file, a line for each output."
+        ),
+        click.option(
+            "--weights",
+            help="Another file of weights; with --model also 'vanilla'. "
+            "[default: the run's best, or those that the network's authors published]",
+        ),
+        click.option("--model", help="In place of a run: a network with weights of ImageNet."),
+    ):
+        command = option(command)
+    return model_settings(command)
+
+
+def _find_trained(
+    run: str | None,
+    model: str | None,
+    weights: str | None,
+    class_names: str | None,
+    settings: dict[str, Any],
+) -> training.Trained:
+    if (run is None) == (model is None):
+        raise click.UsageError("give either the folder of a run or --model")
+    if model is not None:
+        return training.Trained.by_name(model, weights, class_names, **settings)
+    if settings or class_names:
+        raise click.UsageError("--alpha, --option and --class-names go with --model, not a run")
+    return training.Trained.of_run(training.RunFolder.open(run), weights)
+
+
 @click.command(name="eval")
-@click.argument("run", type=click.Path())
-@click.option("--weights", type=click.Path(), help="Another .pdparams file. [default: the best]")
-@click.option("--data-file", type=click.Path(), help="Where the data set lies now.")
+@click.argument("run", type=click.Path(), required=False)
+@_trained_options
+@click.option(
+    "--data-file",
+    type=click.Path(),
+    help="Where the run's data set lies now; with --model: a folder of images per class.",
+)
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
-def evaluate(run: str, weights: str | None, data_file: str | None, batch_size: int) -> None:
-    """Test the network of a RUN folder on its data set's whole test split."""
-    folder = training.RunFolder.open(run)
-    weights = weights or _best_weights(folder)
-    overrides = {} if data_file is None else {"data_file": data_file}
-    network = training.load_network(folder, weights)
-    data = training.load_run_data(folder, **overrides)
-    result = training.evaluate(network, data, batch_size)
+def evaluate(
+    run: str | None,
+    model: str | None,
+    weights: str | None,
+    class_names: str | None,
+    data_file: str | None,
+    batch_size: int,
+    alpha: Any,
+    options: tuple[tuple[str, Any], ...],
+) -> None:
+    """Test the network of a RUN folder, or one with published weights.
+
+    \b
+    paddle-oct eval runs/...                   on the run's test split, the whole of it
+    paddle-oct eval --model oct_mobilenet_v1 --data-file imagenet/val
+
+    With --model, the folders in the data file are the network's classes in alphabetical order, or
+    named after some of those in --class-names.
+    """  # noqa: D301 - click wants the character that \b stands for
+    if model is not None and data_file is None:
+        raise click.UsageError("--model needs a folder of images per class: --data-file FOLDER")
+    trained = _find_trained(run, model, weights, class_names, gather_settings(alpha, options))
+    if run is not None:
+        overrides = {} if data_file is None else {"data_file": data_file}
+        data = training.load_run_data(training.RunFolder.open(run), **overrides)
+    else:
+        outputs = trained.classes if trained.named else len(trained.classes)
+        data = training.load_test_folder(data_file, trained.preprocessing, outputs)
+    result = training.evaluate(trained.network, data, batch_size)
     rows = [(name, f"{value:.4f}") for name, value in result.items()]
     click.echo(tabulate(rows, headers=(f"{data.name}, {len(data.test)} images", "")))
-    click.echo(f"\nweights: {weights}")
+    click.echo(f"\nweights: {trained.weights}")
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path())
-@click.option("--run", required=True, type=click.Path(), help="The folder of a trained network.")
-@click.option("--weights", type=click.Path(), help="Another .pdparams file. [default: the best]")
+@click.option("--run", type=click.Path(), help="The folder of a trained network.")
+@_trained_options
 @click.option(
     "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes shown."
 )
-def predict(images: tuple[str, ...], run: str, weights: str | None, top: int) -> None:
-    """Classify IMAGES with the network of a run folder."""
-    folder = training.RunFolder.open(run)
-    network = training.load_network(folder, weights or _best_weights(folder))
-    preprocessing = training.Preprocessing(**folder.config["preprocessing"])
-    classes = folder.config["classes"]
+def predict(
+    images: tuple[str, ...],
+    run: str | None,
+    model: str | None,
+    weights: str | None,
+    class_names: str | None,
+    top: int,
+    alpha: Any,
+    options: tuple[tuple[str, Any], ...],
+) -> None:
+    """Classify IMAGES with the network of a run folder, or one with published weights."""
+    trained = _find_trained(run, model, weights, class_names, gather_settings(alpha, options))
     rows = []
-    for path, scores in zip(images, training.predict_images(network, images, preprocessing)):
+    scores_of_images = training.predict_images(trained.network, images, trained.preprocessing)
+    for path, scores in zip(images, scores_of_images):
         order = np.argsort(-scores)[:top]
-        rows.append((path, ", ".join(f"{classes[i]} {scores[i]:.1%}" for i in order)))
+        rows.append((path, ", ".join(f"{trained.classes[i]} {scores[i]:.1%}" for i in order)))
     click.echo(tabulate(rows, headers=("image", "classes")))
-
-
-def _best_weights(folder: training.RunFolder) -> Path:
-    if folder.best is None:
-        raise ValueError(f"{folder.path}: no epoch was completed, there are no weights yet")
-    return folder.best.weights

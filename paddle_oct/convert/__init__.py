@@ -1,10 +1,23 @@
 """From other people's models and weights to ours."""
 
-from .load import import_weights, load_weights, read_weights, save_weights
+from .load import (
+    convert_names,
+    import_weights,
+    load_weights,
+    read_weights,
+    save_state,
+    save_weights,
+)
+from .strict import load_state
+from .vanilla import takes_vanilla
 
 __all__ = [
+    "convert_names",
     "import_weights",
+    "load_state",
     "load_weights",
     "read_weights",
+    "save_state",
     "save_weights",
+    "takes_vanilla",
 ]

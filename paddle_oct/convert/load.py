@@ -16,7 +16,7 @@ from paddle_oct.models import create_model
 from .authors import from_authors, has_authors_names
 from .mxnet_params import read_mxnet
 from .paddle_params import read_paddle
-from .strict import load_state
+from .strict import load_state, with_own_classifier
 from .torch_state import read_npz, read_safetensors, read_torch
 from .vanilla import from_vanilla, has_vanilla_names
 
@@ -71,7 +71,7 @@ def load_weights(network: nn.Layer, path: str | Path, *, classifier: bool = True
     """
     source = str(path)
     state = convert_names(read_weights(path), network, source, classifier=classifier)
-    load_state(network, state, source)
+    load_state(network, state, source, classifier=classifier)
 
 
 def convert_names(
@@ -85,13 +85,12 @@ def convert_names(
         tensors = {name[len("module.") :]: array for name, array in tensors.items()}
     names = list(tensors)
     if has_authors_names(names):
-        state = from_authors(tensors, network, source)
-        return state if classifier else _replace_classifier(state, network)
+        return from_authors(tensors, network, source)
     if any(name.endswith(tuple(_TORCH_STATISTICS)) for name in names):
         tensors = _from_torch(tensors)
-    if not classifier:
-        tensors = _replace_classifier(tensors, network)
     if has_vanilla_names(names, network):
+        if not classifier:
+            tensors = with_own_classifier(tensors, network)
         return from_vanilla(tensors, network, source)
     return tensors
 
@@ -107,12 +106,6 @@ def _from_torch(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             array = array.T
         state[f"{layer}{dot}{_TORCH_STATISTICS.get(parameter, parameter)}"] = array
     return state
-
-
-def _replace_classifier(state: dict[str, np.ndarray], network: nn.Layer) -> dict[str, np.ndarray]:
-    others = {key: array for key, array in state.items() if not key.startswith("fc.")}
-    own = {k: t.numpy() for k, t in network.state_dict().items() if k.startswith("fc.")}
-    return {**others, **own}
 
 
 def import_weights(
@@ -154,6 +147,11 @@ def _count_classes(tensors: dict[str, np.ndarray]) -> int | None:
 
 def save_weights(network: nn.Layer, path: str | Path) -> None:
     """Write a network's state dict as a ``.pdparams`` file, all of it or nothing."""
+    save_state(network.state_dict(), path)
+
+
+def save_state(state: dict[str, Any], path: str | Path) -> None:
+    """Write a state dict of Tensors or NumPy arrays as a ``.pdparams`` file, or nothing."""
     buffer = io.BytesIO()
-    paddle.save(network.state_dict(), buffer)
+    paddle.save(state, buffer)
     write_atomically(Path(path), buffer.getvalue())

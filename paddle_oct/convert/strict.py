@@ -9,6 +9,7 @@ import paddle
 from paddle import nn
 
 _NAMED_PROBLEMS = 3
+_HEAD = ("fc.", "last.")  # what a network without classifier may lack
 
 
 def check_fit(
@@ -44,13 +45,36 @@ def check_fit(
         )
 
 
-def load_state(network: nn.Layer, state: Mapping[str, np.ndarray], source: str) -> None:
+def load_state(
+    network: nn.Layer, state: Mapping[str, np.ndarray], source: str, *, classifier: bool = True
+) -> None:
     """Load a complete state dict of NumPy arrays into a network, in the network's precision.
+
+    Args:
+        network: the network.
+        state: its state dict.
+        source: where it comes from, for error messages.
+        classifier: ``False`` for what the network has in place of a classifier, or nothing.
 
     Raises:
         ValueError: as :func:`check_fit`. Nothing was loaded then.
     """
+    if not classifier:
+        state = with_own_classifier(state, network)
     own = network.state_dict()
     check_fit(state, {key: tensor.shape for key, tensor in own.items()}, network, source)
     tensors = {key: paddle.to_tensor(np.ascontiguousarray(state[key])) for key in own}
     network.set_state_dict({key: tensors[key].astype(own[key].dtype) for key in own})
+
+
+def with_own_classifier(
+    tensors: Mapping[str, np.ndarray], network: nn.Layer
+) -> dict[str, np.ndarray]:
+    """Return the tensors with the network's ``fc`` in place of theirs.
+
+    Where the network has none, not even the convolution before it, these are left out as well.
+    """
+    own = {k: tensor for k, tensor in network.state_dict().items() if k.startswith(_HEAD)}
+    kept = {k: a for k, a in tensors.items() if not k.startswith(_HEAD)}
+    kept.update({k: tensors[k] for k in own if not k.startswith("fc.") and k in tensors})
+    return {**kept, **{k: tensor.numpy() for k, tensor in own.items() if k.startswith("fc.")}}

@@ -29,6 +29,11 @@ class _Names(NamedTuple):
     layer: Callable[[str], str]
 
 
+def takes_vanilla(network: nn.Layer) -> bool:
+    """Whether a network can start from the weights of its vanilla self."""
+    return _vanilla_names(network) is not None
+
+
 def has_vanilla_names(names: list[str], network: nn.Layer) -> bool:
     """Whether the names, but not the network, are those of a vanilla network."""
     octave = any(map(_OCTAVE_KERNEL.search, network.state_dict()))

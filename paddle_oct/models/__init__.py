@@ -24,6 +24,7 @@ from .oct_resnet import (
     oct_se_resnet152,
 )
 from .oct_resnet_v1e import OctResNetV1e, OctResNetV1f, oct_resnet152_v1f, oct_se_resnet152_v1e
+from .pretrained import PublishedWeights, preprocessing, published_weights
 from .registry import create_model, list_models, model_options, register_model
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "OctResNet",
     "OctResNetV1e",
     "OctResNetV1f",
+    "PublishedWeights",
     "SEBottleneck",
     "StageInfo",
     "create_model",
@@ -60,5 +62,7 @@ __all__ = [
     "oct_se_resnet101",
     "oct_se_resnet152",
     "oct_se_resnet152_v1e",
+    "preprocessing",
+    "published_weights",
     "register_model",
 ]

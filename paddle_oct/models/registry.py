@@ -11,6 +11,8 @@ from paddle import nn
 
 from paddle_oct.names import look_up, unknown_name
 
+from .pretrained import Pretrained, find_pretrained
+
 _REGISTRY: dict[str, Callable[..., nn.Layer]] = {}
 _ALIASES = {"oct_mobilenet": "oct_mobilenet_v1"}
 
@@ -78,27 +80,48 @@ def _parameters(network: type) -> list[inspect.Parameter]:
     return [p for p in found.values() if p.kind is not p.VAR_KEYWORD]
 
 
-def create_model(name: str, **overrides: Any) -> nn.Layer:
+def create_model(name: str, pretrained: Pretrained = False, **overrides: Any) -> nn.Layer:
     """Build a network.
 
     Args:
         name: a name from :func:`list_models`, ours or, for comparison, one of
             ``paddle.vision.models``.
+        pretrained: the weights to start from; by default fresh ones.
+
+            - ``True``: those that the authors published for these options
+              (:func:`~paddle_oct.models.published_weights`), or Paddle's own of a vanilla network.
+            - ``"vanilla"``: Paddle's own of the vanilla network, each kernel cut into the four of
+              the octave convolution; for MobileNetV1, ResNet-18 to 152 and ResNeXt.
+            - a file that :func:`paddle_oct.convert.load_weights` reads.
+
+            The first two are downloaded once, into ``paddle.utils.download.WEIGHTS_HOME``. They
+            classify ImageNet's 1000 classes; with another ``num_classes`` everything but the
+            classifier is loaded, and the classifier is fresh. Images are to be prepared as
+            :func:`~paddle_oct.models.preprocessing` says.
         **overrides: options of the network, such as ``alpha``, ``num_classes`` or ``scale``.
 
     Raises:
         ValueError: no network has this name, or the network has no such option; the message
-            suggests the nearest one. Or an option's value is out of range.
+            suggests the nearest one. Or an option's value is out of range; or the weights don't
+            exist, can't be downloaded or read, or belong to another network.
 
     Examples:
         >>> from paddle_oct import create_model
         >>> model = create_model("oct_resnet50", alpha=0.25, num_classes=10)
+        >>> model = create_model("oct_mobilenet_v1", pretrained=True)  # doctest: +SKIP
     """
     options = model_options(name)
     for option in overrides:
         if option not in options:
             raise unknown_name(option, options, f"option of {name}")
-    return _builder(name)(**overrides)
+    if pretrained is False or pretrained is None:
+        return _builder(name)(**overrides)
+    name = _ALIASES.get(name, name)
+    vanilla = vanilla_models().get(name[len("oct_") :] if name in _REGISTRY else name)
+    load = find_pretrained(name, {**options, **overrides}, pretrained, vanilla)
+    network = _builder(name)(**overrides)
+    load(network)
+    return network
 
 
 def _builder(name: str) -> Callable[..., nn.Layer]:

@@ -3,12 +3,13 @@
 from paddle_oct.convert import load_weights
 
 from .curves import draw_curves, read_scalars
-from .data import ImageData, list_data, load_data
+from .data import ImageData, list_data, load_data, load_test_folder, read_class_names
 from .evaluate import evaluate, predict_images, predict_logits
 from .fit import Result, fit, load_network, load_run_data, prepare, resume, train
 from .preprocessing import Preprocessing, read_image
 from .recipe import Recipe
 from .run_folder import Checkpoint, RunFolder
+from .trained import Trained
 
 __all__ = [
     "Checkpoint",
@@ -17,6 +18,7 @@ __all__ = [
     "Recipe",
     "Result",
     "RunFolder",
+    "Trained",
     "draw_curves",
     "evaluate",
     "fit",
@@ -24,10 +26,12 @@ __all__ = [
     "load_data",
     "load_network",
     "load_run_data",
+    "load_test_folder",
     "load_weights",
     "predict_images",
     "predict_logits",
     "prepare",
+    "read_class_names",
     "read_image",
     "read_scalars",
     "resume",

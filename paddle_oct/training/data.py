@@ -218,6 +218,58 @@ def load_folder(data_file: str | None = None, image_size: int = 224) -> ImageDat
     )
 
 
+def load_test_folder(
+    data_file: str | Path, preprocessing: Preprocessing, outputs: Sequence[str] | int
+) -> ImageData:
+    """Load a folder of images with one sub-folder per class, to test a trained network on them all.
+
+    Args:
+        data_file: the folder; if it holds ``test`` or ``val``, only that is taken.
+        preprocessing: the network's.
+        outputs: the class names of the network's outputs, some of which the sub-folders bear; or
+            how many outputs there are, which the sub-folders in alphabetical order are.
+
+    Raises:
+        ValueError: there are no images, or the classes are not the network's.
+    """
+    root = Path(data_file)
+    if not root.is_dir():
+        raise ValueError(f"folder: no such folder: {root}")
+    root = next((root / name for name in ("test", "val") if (root / name).is_dir()), root)
+    names = _class_names(root)
+    if isinstance(outputs, int):
+        if len(names) != outputs:
+            raise ValueError(
+                f"folder: {root} holds {len(names)} classes, the network has {outputs} outputs; "
+                "name them all with --class-names, or give a folder with all of them"
+            )
+        classes = names
+    else:
+        classes = tuple(outputs)
+        for name in names:
+            if name not in classes:
+                raise unknown_name(name, classes, "class")
+            if classes.count(name) > 1:  # as some are in lists of ImageNet's
+                raise ValueError(f"folder: {classes.count(name)} outputs are called {name!r}")
+    samples = _list_images(root, classes)
+    if not samples:
+        raise ValueError(f"folder: {root} holds no images")
+    return ImageData("folder", _Files([]), _Files(samples), classes, preprocessing, "none")
+
+
+def read_class_names(path: str | Path) -> tuple[str, ...]:
+    """Read the names of a network's classes, a line for each in the order of its outputs.
+
+    Raises:
+        ValueError: the file is missing or no text.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: can't be read as class names ({error})") from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
 def _class_names(folder: Path) -> tuple[str, ...]:
     names = tuple(
         sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
@@ -231,7 +283,7 @@ def _list_images(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]
     return [
         (path, label)
         for label, name in enumerate(classes)
-        for path in sorted((folder / name).rglob("*"))
+        for path in sorted((folder / name).rglob("*"))  # none where there is no such folder
         if path.suffix.lower() in _IMAGE_SUFFIXES
     ]
 

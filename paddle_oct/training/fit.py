@@ -233,7 +233,8 @@ def load_network(run: RunFolder, weights: str | Path | None = None) -> nn.Layer:
 
     Args:
         run: a run that :func:`train` started.
-        weights: a ``.pdparams`` file to load into it; by default it has fresh weights.
+        weights: a file to load into it, as :func:`load_weights` reads; by default it has fresh
+            weights.
 
     Raises:
         ValueError: the run was started with a network of one's own, or the weights do not fit.
@@ -245,6 +246,7 @@ def load_network(run: RunFolder, weights: str | Path | None = None) -> nn.Layer:
             "can't be made by name; build it and call paddle_oct.training.fit or evaluate"
         )
     options = {"num_classes": len(config["classes"]), **config["model_options"]}
+    options.pop("pretrained", None)  # where the run began, not what it came to
     network = create_model(config["model"], **options)
     if weights is not None:
         load_weights(network, weights)

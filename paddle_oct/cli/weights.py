@@ -1,0 +1,43 @@
+"""``paddle-oct import-weights``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from paddle_oct import convert
+
+from .options import gather_settings, model_settings
+
+
+@click.command(name="import-weights")
+@click.argument("file", type=click.Path())
+@click.option("--model", required=True, help="The network that they are for.")
+@click.option(
+    "--output", required=True, type=click.Path(), help="The new file, such as oct.pdparams."
+)
+@click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
+@model_settings
+def import_weights(
+    file: str,
+    model: str,
+    output: str,
+    force: bool,
+    alpha: Any,
+    options: tuple[tuple[str, Any], ...],
+) -> None:
+    """Convert the weights in FILE to those of a network of this package.
+
+    FILE is of MXNet (.params, as the authors publish), PyTorch (.pth, .pt; d-li14's layout),
+    .safetensors, .npz, or Paddle's (.pdparams), also of a vanilla MobileNetV1 or ResNet. Every
+    tensor must find its place, or nothing is written.
+    """
+    network = convert.import_weights(
+        file, model, output, force=force, **gather_settings(alpha, options)
+    )
+    tensors = network.state_dict().values()
+    click.echo(
+        f"{len(tensors)} tensors, {sum(tensor.size for tensor in tensors):,} numbers, from {file}\n"
+        f"  weights   {output}"
+    )

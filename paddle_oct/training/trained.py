@@ -1,0 +1,95 @@
+"""A trained network with what belongs to it: the preprocessing and the names of its classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paddle import nn
+
+from paddle_oct.models import create_model, preprocessing
+
+from .data import read_class_names
+from .fit import load_network
+from .preprocessing import Preprocessing
+from .run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network that can be tested and asked.
+
+    Attributes:
+        network: with its weights.
+        preprocessing: from an image to its input.
+        classes: the names of its outputs; numbers where nobody named them.
+        named: whether somebody did.
+        weights: where they come from.
+    """
+
+    network: nn.Layer
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    named: bool
+    weights: str
+
+    @classmethod
+    def of_run(cls, run: RunFolder, weights: str | Path | None = None) -> Trained:
+        """Take the network of a run.
+
+        Args:
+            run: a run that :func:`~paddle_oct.training.train` started.
+            weights: a file of weights; by default those of the best epoch.
+
+        Raises:
+            ValueError: there are no weights yet, or as in ``load_network``.
+        """
+        if weights is None:
+            if run.best is None:
+                raise ValueError(f"{run.path}: no epoch was completed, there are no weights yet")
+            weights = run.best.weights
+        config = run.config
+        return cls(
+            load_network(run, weights),
+            Preprocessing(**config["preprocessing"]),
+            tuple(config["classes"]),
+            named=True,
+            weights=str(weights),
+        )
+
+    @classmethod
+    def by_name(
+        cls,
+        model: str,
+        weights: str | Path | None = None,
+        class_names: str | Path | None = None,
+        **options: Any,
+    ) -> Trained:
+        """Take a network with weights trained on ImageNet, and the preprocessing that they expect.
+
+        Args:
+            model: a name that :func:`~paddle_oct.create_model` knows.
+            weights: a file, or ``"vanilla"``; by default the published ones.
+            class_names: a file with a line for every output.
+            **options: options of the network, such as ``alpha``.
+
+        Raises:
+            ValueError: as ``create_model``, or the file names more or fewer classes.
+        """
+        outputs = options.get("num_classes", 1000)
+        names = tuple(map(str, range(outputs)))
+        if class_names is not None:
+            names = read_class_names(class_names)
+            if len(names) != outputs:
+                raise ValueError(
+                    f"{class_names}: {len(names)} names for the {outputs} classes of the network"
+                )
+        network = create_model(model, pretrained=True if weights is None else weights, **options)
+        return cls(
+            network,
+            Preprocessing(**preprocessing(model)),
+            names,
+            named=class_names is not None,
+            weights="published" if weights is None else str(weights),
+        )
