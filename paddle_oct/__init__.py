@@ -17,6 +17,9 @@ _PUBLIC = {
     "nn": (
         "Conv_BN",
         "Conv_BN_ACT",
+        "DSCConv",
+        "DualConv",
+        "HetConv",
         "OctaveAdd",
         "OctaveAvgPool2D",
         "OctaveConv",
