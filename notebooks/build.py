@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -11,7 +12,7 @@ from nbclient import NotebookClient
 HERE = Path(__file__).parent
 
 
-def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
+def execute(path: Path, folder: str | Path) -> nbformat.NotebookNode:
     """Run a notebook in ``folder`` and return it with its outputs; an error is raised."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -27,7 +28,8 @@ def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
 def main() -> None:
     chosen = [HERE / name for name in sys.argv[1:]] or sorted(HERE.glob("*.ipynb"))
     for path in chosen:
-        notebook = execute(path, HERE)
+        with tempfile.TemporaryDirectory() as folder:  # what it writes is not kept
+            notebook = execute(path, folder)
         notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
         nbformat.write(notebook, path)
         print(path.name)

@@ -51,7 +51,7 @@ def test_train_says_what_came_out_and_where_it_is(run, tmp_path, monkeypatch):
         accuracy = float(
             (tmp_path / folder / "history.csv").read_text().split("\n")[1].split(",")[6]
         )
-        assert f"oct_mobilenet_v1 on digits: test accuracy {accuracy:.2%} after 1 epochs" in out
+        assert f"oct_mobilenet_v1 on digits: test accuracy {accuracy:.2%} after 1 epoch (" in out
         assert f"{folder}/curves.png" in out
         assert f"visualdl --logdir {folder}/visualdl" in out
         assert f"{folder}/checkpoints/epoch-0001/model.pdparams" in out

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import warnings
+from typing import Any
 
 # Before Paddle is imported: its remarks to developers are no news to the user of a command.
 os.environ.setdefault("GLOG_minloglevel", "2")
@@ -52,6 +53,7 @@ for _command in (
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; one line for an error, exit status 2, and 130 for Ctrl-C."""
+    warnings.showwarning = _show_warning
     debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
     try:
         status = cli.main(arguments, prog_name="paddle-oct", standalone_mode=False)
@@ -64,6 +66,10 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _exit_with(str(error))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"paddle-oct: warning: {' '.join(str(message).split())}", err=True)
 
 
 def _exit_with(message: str) -> None:

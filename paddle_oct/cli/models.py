@@ -14,7 +14,7 @@ from paddle_oct.models import create_model, list_models, model_options
 from .options import gather_settings, model_settings
 
 
-@click.command()
+@click.command(short_help="Print layers, parameters and multiply-accumulates.")
 @click.argument("model")
 @click.option("--image-size", type=click.IntRange(min=1), default=224, show_default=True)
 @click.option("--classes", type=click.IntRange(min=0), default=1000, show_default=True)
@@ -32,7 +32,7 @@ def summary(
     )
 
 
-@click.command()
+@click.command(short_help="List the networks and their options.")
 @click.argument("pattern", default="*")
 @click.option("--vanilla", is_flag=True, help="List the networks of paddle.vision.models instead.")
 def models(pattern: str, vanilla: bool) -> None:

@@ -31,7 +31,7 @@ def _recipe_options(command: Callable) -> Callable:
     return command
 
 
-@click.command()
+@click.command(short_help="Train a network and leave the run in a folder.")
 @click.argument("model", default="oct_mobilenet_v1", required=False)
 @click.option(
     "--data", default="digits", show_default=True, help="digits, cifar10, cifar100, folder."
@@ -39,7 +39,9 @@ def _recipe_options(command: Callable) -> Callable:
 @click.option("--data-file", type=click.Path(), help="The CIFAR archive or image folder on disk.")
 @click.option("--image-size", type=int, help="Scale images to this size. [default: the data's own]")
 @click.option("--limit", type=int, help="Use at most this many images of each split.")
-@click.option("--run", "run_dir", type=click.Path(), help="New folder. [default: runs/MODEL-DATA]")
+@click.option(
+    "--run", "run_dir", type=click.Path(), help="A new folder. [default: runs/MODEL-DATA]"
+)
 @click.option(
     "--resume", "resume_dir", type=click.Path(), help="Go on with the run in this folder."
 )
@@ -86,12 +88,14 @@ def train(
                 verbose=verbose,
             )
     config = result.run.config
+    epochs = len(result.history)
     click.echo(
         f"\n{config['model']} on {config['data']}: test accuracy {result.accuracy:.2%} after "
-        f"{len(result.history)} epochs (best {result.best_accuracy:.2%} in {result.best_epoch})\n"
+        f"{epochs} {'epochs' if epochs > 1 else 'epoch'} "
+        f"(best {result.best_accuracy:.2%} in epoch {result.best_epoch})\n"
         f"  run       {result.run.path}\n"
         f"  curves    {result.run.curves_path}, or visualdl --logdir {result.run.visualdl_path}\n"
-        f"  weights   {result.run.best.weights}"
+        f"  weights   {result.run.best.weights} (best)"
     )
 
 
@@ -158,7 +162,7 @@ def _find_trained(
     return training.Trained.of_run(training.RunFolder.open(run), weights)
 
 
-@click.command(name="eval")
+@click.command(name="eval", short_help="Test a trained network.")
 @click.argument("run", type=click.Path(), required=False)
 @_trained_options
 @click.option(
@@ -201,7 +205,7 @@ def evaluate(
     click.echo(f"\nweights: {trained.weights}")
 
 
-@click.command()
+@click.command(short_help="Classify image files with a trained network.")
 @click.argument("images", nargs=-1, required=True, type=click.Path())
 @click.option("--run", type=click.Path(), help="The folder of a trained network.")
 @_trained_options

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
 import math
 import random
 import time
@@ -14,6 +16,8 @@ import paddle
 from paddle import nn
 from paddle.callbacks import Callback, ProgBarLogger, VisualDL
 from paddle.static import InputSpec
+
+from paddle_oct.names import first_line
 
 from .curves import draw_curves, record_files
 from .run_folder import Row, RunFolder
@@ -139,7 +143,8 @@ class Record(VisualDL):
         if not self._is_write():
             return
         files = record_files(self.run.visualdl_path)
-        self.writer = LogWriter(self.log_dir, file_name=str(files[-1].name) if files else "")
+        with contextlib.redirect_stdout(io.StringIO()):  # it remarks on a file that goes on
+            self.writer = LogWriter(self.log_dir, file_name=files[-1].name if files else "")
         self.train_step = self.meter.done * self.params["steps"]
         if not files:
             add_graph(self.writer, self.network, self.input_size)
@@ -182,7 +187,9 @@ def add_graph(writer: Any, network: nn.Layer, input_size: tuple[int, ...]) -> No
             traced.eval()
             writer.add_graph(traced, [InputSpec([None, *input_size], "float32", "image")])
     except Exception as error:  # whatever the tracer meets in somebody's network
-        warnings.warn(f"the graph of the network could not be drawn: {error}", stacklevel=2)
+        warnings.warn(
+            f"the graph of the network could not be drawn: {first_line(error)}", stacklevel=2
+        )
     finally:
         paddle.disable_static()
 

@@ -30,9 +30,13 @@ def draw_curves(history: list[Row], path: str | Path) -> None:
     FigureCanvasAgg(figure)
     panels = [("loss", "loss", 1), ("acc_top1", "top-1 accuracy (%)", 100)]
     for axes, (column, label, factor) in zip(figure.subplots(1, 2), panels):
+        drawn = []
         for split, style in (("train", _TRAIN), ("eval", _EVAL)):
             values = [factor * row[f"{split}_{column}"] for row in history]
             axes.plot(epochs, values, markersize=4, **style)
+            drawn += values
+        if column == "loss" and max(drawn) > 20 * min(drawn) > 0:
+            axes.set_yscale("log")  # or a bad first epoch flattens all that follows
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -104,11 +104,11 @@ def _draw(dataset: Dataset, limit: int) -> Dataset:
     return paddle.io.Subset(dataset, sorted(chosen.tolist()))
 
 
-def load_digits(image_size: int = 64) -> ImageData:
+def load_digits(image_size: int = 48) -> ImageData:
     """Load 1,797 handwritten digits that come with the package (UCI; 8x8 pixels, 10 classes).
 
     Every fifth image is in the test set (360), the others in the training set (1,437). The images
-    are scaled up and repeated in three channels; at 64x64 a network that halves its maps five times
+    are scaled up and repeated in three channels; at 48x48 a network that halves its maps five times
     is left with 2x2, on which it learns faster than on 1x1.
     """
     packed = np.load(Path(__file__).parent / "digits" / "digits.npz")
@@ -139,9 +139,21 @@ def load_cifar10(data_file: str | None = None, image_size: int = 32) -> ImageDat
     return _load_cifar("cifar10", data_file, names, Preprocessing(image_size, mean, std))
 
 
+_CIFAR100_CLASSES = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
+camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup
+dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower
+leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid
+otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray
+road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
+wardrobe whale willow_tree wolf woman worm
+"""
+
+
 def load_cifar100(data_file: str | None = None, image_size: int = 32) -> ImageData:
-    """Load CIFAR-100; arguments as in :func:`load_cifar10`. Classes are named by number."""
-    names = tuple(str(i) for i in range(100))
+    """Load CIFAR-100 and its hundred fine classes; arguments as in :func:`load_cifar10`."""
+    names = tuple(_CIFAR100_CLASSES.split())
     mean, std = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
     return _load_cifar("cifar100", data_file, names, Preprocessing(image_size, mean, std))
 

@@ -9,7 +9,9 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
+from paddle.metric import Accuracy
 
+from .callbacks import EpochMeter
 from .data import ImageData
 from .preprocessing import Preprocessing, read_image
 
@@ -20,13 +22,16 @@ def evaluate(network: nn.Layer, data: ImageData, batch_size: int = 64) -> dict[s
     Returns:
         ``loss`` (cross-entropy), ``acc_top1`` and, for more than five classes, ``acc_top5``.
     """
-    logits, labels = predict_logits(network, data, batch_size)
-    loss = F.cross_entropy(paddle.to_tensor(logits), paddle.to_tensor(labels))
-    ranks = (logits > np.take_along_axis(logits, labels[:, None], axis=1)).sum(axis=1)
-    result = {"loss": float(loss), "acc_top1": float((ranks < 1).mean())}
-    if len(data.classes) > 5:
-        result["acc_top5"] = float((ranks < 5).mean())
-    return result
+    model = paddle.Model(network)
+    model.prepare(loss=nn.CrossEntropyLoss(), metrics=accuracies(data))
+    result = model.evaluate(data.test_set(), batch_size, verbose=0, callbacks=[EpochMeter(0)])
+    (loss,) = result.pop("loss")
+    return {"loss": loss, **{name: float(value) for name, value in result.items()}}
+
+
+def accuracies(data: ImageData) -> Accuracy:
+    """Return the metric of a data set: top-1 and, for more than five classes, top-5."""
+    return Accuracy((1, 5)) if len(data.classes) > 5 else Accuracy((1,), name="acc_top1")
 
 
 def predict_logits(

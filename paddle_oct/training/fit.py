@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import paddle
 from paddle import nn
-from paddle.io import DataLoader, Dataset, DistributedBatchSampler
-from paddle.metric import Accuracy
+from paddle.io import DataLoader, DistributedBatchSampler
 from paddle.static import InputSpec
 
 from paddle_oct.convert import load_weights
 from paddle_oct.models import create_model
+from paddle_oct.names import first_line
 from paddle_oct.version import __version__
 
 from .callbacks import EpochMeter, Progress, Record, SaveEpochs, SeedEpochs
 from .data import ImageData, load_data
+from .evaluate import accuracies
 from .recipe import Recipe
 from .run_folder import Row, RunFolder
 
@@ -65,12 +66,10 @@ def prepare(network: nn.Layer, data: ImageData, recipe: Recipe, steps: int = 1) 
         inputs=[InputSpec([None, 3, size, size], "float32", "image")],
         labels=[InputSpec([None], "int64", "label")],
     )
-    top5 = len(data.classes) > 5
-    metric = Accuracy((1, 5)) if top5 else Accuracy((1,), name="acc_top1")
     model.prepare(
         recipe.make_optimizer(network, steps),
         recipe.make_loss(),
-        metric,
+        accuracies(data),
         amp_configs=recipe.amp,
     )
     return model
@@ -114,6 +113,7 @@ def fit(
         drop_last=len(train_set) > recipe.batch_size,  # a last batch of one upsets batch norms
     )
     train_loader = DataLoader(train_set, batch_sampler=sampler, num_workers=recipe.workers)
+    _check_output(network, data)
     model = prepare(network, data, recipe, len(train_loader))
     if resume:
         run = RunFolder.open(run_dir)
@@ -131,7 +131,9 @@ def fit(
     try:
         model.fit(
             train_loader,
-            _test_loader(data.test_set(), recipe),
+            data.test_set(),
+            batch_size=recipe.batch_size,  # of the test set, as are the workers
+            num_workers=recipe.workers,
             epochs=recipe.epochs - done,
             verbose=verbose,
             callbacks=[seeds, meter, progress, record, saver],
@@ -141,9 +143,26 @@ def fit(
     return Result(run, saver.history, saver.best_epoch)
 
 
-def _test_loader(test_set: Dataset, recipe: Recipe) -> DataLoader:
-    sampler = DistributedBatchSampler(test_set, recipe.batch_size)
-    return DataLoader(test_set, batch_sampler=sampler, num_workers=recipe.workers)
+def _check_output(network: nn.Layer, data: ImageData) -> None:
+    """Run a network on one blank image, before a run is started that could not succeed.
+
+    Raises:
+        ValueError: it can't take the data set's images, or does not answer with a row of classes.
+    """
+    name, size = type(network).__name__, data.preprocessing.size
+    shape = [1, 3, size, size]
+    network.eval()
+    try:
+        with paddle.no_grad():
+            output = network(paddle.zeros(shape))
+    except Exception as error:  # whatever somebody's network meets
+        raise ValueError(f"{name} can't take images of {shape}: {first_line(error)}") from error
+    finally:
+        network.train()
+    wanted = [1, len(data.classes)]
+    if not isinstance(output, paddle.Tensor) or list(output.shape) != wanted:
+        got = list(output.shape) if isinstance(output, paddle.Tensor) else type(output).__name__
+        raise ValueError(f"{name} must turn {shape} into {wanted} for {data.name}, got {got}")
 
 
 def _restore(run: RunFolder, model: paddle.Model, recipe: Recipe) -> dict[str, Any] | None:
@@ -225,7 +244,9 @@ def resume(run_dir: str | Path, *, verbose: int = 1) -> Result:
     """
     run = RunFolder.open(run_dir)
     recipe = Recipe.from_dict(run.config["recipe"])
-    return fit(load_network(run), load_run_data(run), recipe, run_dir, resume=True, verbose=verbose)
+    data = load_run_data(run)
+    paddle.seed(recipe.seed)  # for a run that was stopped in its first epoch
+    return fit(load_network(run), data, recipe, run_dir, resume=True, verbose=verbose)
 
 
 def load_network(run: RunFolder, weights: str | Path | None = None) -> nn.Layer:

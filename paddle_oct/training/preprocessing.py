@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from paddle.vision import transforms as T
-from PIL import Image
+from PIL import Image, ImageOps
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,17 @@ class Preprocessing:
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """Read an image file as RGB.
+    """Read an image file as RGB, turned as its camera noted.
 
     Raises:
         ValueError: there is no such file, or it can't be read as an image.
     """
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # 16 bits; converting would clip them to 8
+                upright = Image.fromarray((np.asarray(upright) / 257).round().astype("uint8"))
+            return upright.convert("RGB")
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except Exception as error:  # Pillow's decoders raise all kinds

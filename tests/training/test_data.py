@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from sklearn import datasets as sklearn_datasets
 
-from paddle_oct.training import load_data
+from paddle_oct.training import load_data, read_image
+from paddle_oct.training.data import _CIFAR100_CLASSES
 
 SHARED = Path(__file__).parents[3] / "shared" / "cifar10"
 
@@ -220,3 +221,26 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
 def test_a_wrong_argument_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         load_data(**arguments)
+
+
+def test_images_of_sixteen_bits_and_turned_ones_are_read_as_they_look(tmp_path):
+    grey = np.arange(0, 65536, 257, dtype="uint16").reshape(16, 16)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    np.testing.assert_array_equal(
+        np.asarray(read_image(tmp_path / "deep.png"))[..., 0], np.arange(256).reshape(16, 16)
+    )
+    upright = Image.fromarray(np.arange(6, dtype="uint8").reshape(2, 3) * 40)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lying on its side: to be turned by 90 degrees clockwise
+    upright.save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(
+        np.asarray(read_image(tmp_path / "turned.png"))[..., 0],
+        np.rot90(np.asarray(upright), -1),
+    )
+
+
+def test_cifar100_has_its_hundred_classes_in_order():
+    classes = _CIFAR100_CLASSES.split()
+    assert len(set(classes)) == 100
+    assert classes == sorted(classes)
+    assert (classes[0], classes[33], classes[99]) == ("apple", "forest", "worm")

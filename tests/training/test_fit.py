@@ -221,6 +221,43 @@ def test_a_network_of_ones_own_cannot_be_made_by_name(finished):
         load_network(result.run)
 
 
+def test_a_run_that_stopped_in_its_first_epoch_starts_again(tmp_path, monkeypatch):
+    arguments = {
+        "recipe": Recipe(epochs=2, batch_size=8),
+        "model_options": {"scale": 0.25},
+        "data_options": {"limit": 32, "image_size": 32},
+        "verbose": 0,
+    }
+    whole = train("oct_mobilenet_v1", run_dir=tmp_path / "whole", **arguments)
+    interrupt_in(monkeypatch, 0)
+    with pytest.raises(KeyboardInterrupt):
+        train("oct_mobilenet_v1", run_dir=tmp_path / "stopped", **arguments)
+    assert RunFolder.open(tmp_path / "stopped").last is None
+    paddle.rand([5])  # whatever the next process has drawn before
+    again = resume(tmp_path / "stopped", verbose=0)
+    assert without_speed(again.history) == without_speed(whole.history)
+
+
+class ThreeOutputs(nn.Layer):
+    def forward(self, x):
+        return [x, x, x]
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (nn.Sequential(nn.Flatten(), nn.Linear(7, 10)), r"can't take images of \[1, 3, 16, 16\]"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(768, 9)), r"into \[1, 10\] .*got \[1, 9\]"),
+        (ThreeOutputs(), "ThreeOutputs must turn .* got list"),
+    ],
+)
+def test_a_network_that_does_not_fit_the_data_is_refused(data, tmp_path, network, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        fit(network, data, RECIPE, tmp_path / "run", verbose=0)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_diverging_run_stops_and_keeps_its_checkpoint(data, tmp_path):
     recipe = Recipe(
         epochs=4, batch_size=16, learning_rate=1e30, schedule="constant", warmup_epochs=0

@@ -1,0 +1,74 @@
+"""Every notebook runs, and was committed with the outputs of a complete run."""
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def load_build():
+    spec = importlib.util.spec_from_file_location("build", ROOT / "notebooks" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def code_cells(content):
+    return [cell for cell in content.cells if cell.cell_type == "code"]
+
+
+def problems(content):
+    """What a reader should not meet in a notebook's outputs."""
+    found = []
+    for number, cell in enumerate(code_cells(content), start=1):
+        if cell.execution_count != number:
+            found.append(f"cell {number} has the execution count {cell.execution_count}")
+        for output in cell.outputs:
+            if output.output_type == "error":
+                found.append(f"cell {number} ends in {output.ename}: {output.evalue}")
+            if output.get("name") == "stderr":
+                found.append(f"cell {number} writes to stderr: {output.text[:200]}")
+            text = output.get("text", "") or output.get("data", {}).get("text/plain", "")
+            for where in re.findall(r"(?:/home|/root|/tmp|/work|/usr|/opt)/\S+", text):
+                found.append(f"cell {number} names a path of somebody's machine: {where}")
+    return found
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+@notebook
+def test_outputs_are_kept_and_clean(path):
+    content = nbformat.read(path, as_version=4)
+    nbformat.validate(content)
+    assert problems(content) == []
+    assert any(cell.outputs for cell in code_cells(content))
+
+
+@notebook
+def test_a_notebook_runs(path, tmp_path, monkeypatch):
+    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(places))
+    content = load_build().execute(path, tmp_path)  # raises where a cell does
+    errors = [problem for problem in problems(content) if "stderr" not in problem]
+    assert errors == []
+
+
+def test_problems_are_found():
+    new = nbformat.v4
+    unrun, failed, warned, placed = (new.new_code_cell("x", execution_count=i) for i in range(4))
+    failed.outputs = [new.new_output("error", ename="ValueError", evalue="no", traceback=[])]
+    warned.outputs = [new.new_output("stream", name="stderr", text="UserWarning: old")]
+    placed.outputs = [new.new_output("stream", name="stdout", text="saved in /home/me/run")]
+    unrun.execution_count = None
+    found = problems(new.new_notebook(cells=[unrun, failed, warned, placed]))
+    for word in ("count None", "ValueError: no", "UserWarning: old", "/home/me/run"):
+        assert any(word in problem for problem in found)
