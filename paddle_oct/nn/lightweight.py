@@ -36,7 +36,6 @@ from .arguments import (
     size2,
 )
 
-
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
