@@ -18,7 +18,9 @@ def first_line(error: Exception) -> str:
 def unknown_name(name: str, known: Iterable[str], what: str) -> ValueError:
     """Return the error for a name that nothing has, suggesting the nearest known ones."""
     known = sorted(known)
-    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    longer = [n for n in known if name and n.startswith(str(name))]
+    near = [*longer, *difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)]
+    near = list(dict.fromkeys(near))[:3]
     if near:
         return ValueError(f"unknown {what} {name!r}; did you mean {' or '.join(near)}?")
     return ValueError(f"unknown {what} {name!r}; known are {', '.join(known)}")

@@ -32,6 +32,7 @@ from paddle_oct.nn import (
     PerBand,
     split_channels,
 )
+from paddle_oct.nn.arguments import positive_int
 
 from .network import OctNetwork
 from .options import Alpha, ConvOptions
@@ -114,12 +115,12 @@ class OctDenseNet(OctNetwork):
 
     Args:
         layers (list): how many layers each of the four blocks has.
-        growth (int): how many channels each layer adds.
-        stem_channels (int): how many channels the stem gives.
         num_classes (int): outputs of the classifier; 0 for none.
         with_pool (bool): whether to average over space before the classifier.
         alpha (float|list): the share of low-frequency channels, in [0, 1]; one number, or three
             for blocks 1 to 3.
+        growth (int): how many channels each layer adds.
+        stem_channels (int): how many channels the stem gives.
         **options: ``downsample``, ``h2l``, ``l2h``, ``features_only`` and ``merge_features``, as
             in :class:`~paddle_oct.models.OctNetwork`.
 
@@ -143,17 +144,19 @@ class OctDenseNet(OctNetwork):
 
     def __init__(
         self,
-        layers: Sequence[int] = (6, 12, 24, 16),
-        growth: int = 32,
-        stem_channels: int = 64,
+        layers: Sequence[int],
         num_classes: int = 1000,
         with_pool: bool = True,
         alpha: Alpha = 0.5,
+        growth: int = 32,
+        stem_channels: int = 64,
         **options: Any,
     ) -> None:
         super().__init__(num_classes, with_pool, alpha, **options)
         if len(layers) != 4:
             raise ValueError(f"OctDenseNet: layers must hold four numbers, got {list(layers)}")
+        growth = positive_int(growth, "OctDenseNet: growth")
+        stem_channels = positive_int(stem_channels, "OctDenseNet: stem_channels")
         self.conv1 = nn.Conv2D(3, stem_channels, 7, stride=2, padding=3, bias_attr=False)
         self.bn1 = nn.BatchNorm2D(stem_channels)
         self.relu = nn.ReLU()
@@ -170,8 +173,7 @@ class OctDenseNet(OctNetwork):
                 block.append(DenseLayer(bands, growth, alpha_of_block, self.options))
                 bands += split_channels(growth, alpha_of_block)
             self._append(f"block{stage + 1}", nn.Sequential(*block))
-            last = stage == 3
-            if last:
+            if stage == 3:
                 norm = nn.Sequential(OctaveNorm(bands.channels, 0), PerBand(nn.ReLU()))
                 self._append("norm", norm)
             self._end_stage(self._order[-1], bands.channels, bands.alpha, stride=4 * 2**stage)
@@ -190,5 +192,5 @@ class OctDenseNet(OctNetwork):
 
 @register_model
 def oct_densenet121(**kwargs: Any) -> OctDenseNet:
-    """Oct-DenseNet-121; arguments as in :class:`OctDenseNet`, after ``stem_channels``."""
-    return OctDenseNet((6, 12, 24, 16), 32, 64, **kwargs)
+    """Oct-DenseNet-121; arguments as in :class:`OctDenseNet`, after ``layers``."""
+    return OctDenseNet((6, 12, 24, 16), **kwargs)

@@ -16,13 +16,14 @@ from .pretrained import Pretrained, find_pretrained
 _REGISTRY: dict[str, Callable[..., nn.Layer]] = {}
 _ALIASES = {"oct_mobilenet": "oct_mobilenet_v1"}
 
-# Arguments of a network's class that the function which builds it decides, and so are no options:
-# those of all networks, and, by how the name starts, those of some vanilla ones.
+# Arguments with a default that the function which builds a vanilla network decides nevertheless, by
+# how its name starts. (Those without a default it must decide, and so they are no options.)
 _DECIDED = {
-    "": ("self", "block", "layers", "depth", "growth", "stem_channels"),
+    "densenet": ("layers",),
+    "resne": ("depth",),
     "resnext": ("width", "groups"),
     "shufflenet": ("scale", "act"),
-    "wide_resnet": ("width",),
+    "wide_resnet": ("depth", "width"),
 }
 
 

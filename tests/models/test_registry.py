@@ -6,7 +6,15 @@ import re
 import paddle
 import pytest
 
-from paddle_oct import Bottleneck, OctMobileNetV1, OctResNet, create_model, list_models
+from paddle_oct import (
+    Bottleneck,
+    OctDenseNet,
+    OctMobileNetV1,
+    OctMobileNetV2,
+    OctResNet,
+    create_model,
+    list_models,
+)
 from paddle_oct import oct_mobilenet as alias
 from paddle_oct.models import model_options, register_model, registry
 
@@ -19,15 +27,25 @@ def naming(*parts):
 def small(name, **options):
     if name == "oct_mobilenet_v1":
         return OctMobileNetV1(scale=0.25, **options)
+    if name == "oct_mobilenet_v2":
+        return OctMobileNetV2(scale=0.25, **options)
+    if name == "oct_densenet121":
+        return OctDenseNet((1, 1, 1, 1), **options)
     return OctResNet(Bottleneck, (1, 1, 1, 1), **options)
 
 
-NETWORKS = {"oct_mobilenet_v1": ("OctMobileNetV1", 4), "oct_resnet50": ("OctResNet", 3)}
+# The class that errors name, and how many stages may hold octave features.
+NETWORKS = {
+    "oct_mobilenet_v1": ("OctMobileNetV1", 4),
+    "oct_mobilenet_v2": ("OctMobileNetV2", 4),
+    "oct_densenet121": ("OctDenseNet", 3),
+    "oct_resnet50": ("OctResNet", 3),
+}
 
 
 def test_list():
-    assert list_models("oct_resnet*") == [f"oct_resnet{n}" for n in (101, 152, 200, 50)]
-    assert list_models("*mobile*") == ["oct_mobilenet_v1"]
+    assert list_models("oct_resnet1*") == [f"oct_resnet{n}" for n in (101, 152, "152_v1f", 18)]
+    assert list_models("*mobile*") == ["oct_mobilenet_v1", "oct_mobilenet_v2"]
     assert list_models("resnet*") == []
     vanilla = list_models("*", vanilla=True)
     assert {"mobilenet_v1", "resnet50"} <= set(vanilla)
@@ -47,8 +65,11 @@ def test_create():
 
 def test_options():
     common = {"num_classes": 1000, "with_pool": True, "alpha": 0.5, "downsample": None,
-              "h2l": True, "l2h": True}  # fmt: skip
-    assert model_options("oct_resnet50") == common
+              "h2l": True, "l2h": True, "features_only": False, "merge_features": True}  # fmt: skip
+    for name in list_models("*res*"):
+        assert model_options(name) == common
+    assert model_options("oct_densenet121") == {**common, "growth": 32, "stem_channels": 64}
+    assert model_options("oct_mobilenet_v2") == {"scale": 1.0, **common}
     assert model_options("oct_mobilenet_v1") == {"scale": 1.0, **common}
     assert model_options("oct_mobilenet") == model_options("oct_mobilenet_v1")
     assert model_options("mobilenet_v1") == {"scale": 1.0, "num_classes": 1000, "with_pool": True}
@@ -75,6 +96,7 @@ def test_vanilla_options_have_defaults_and_can_be_chosen(name):
         ("OCT_RESNET50", "oct_resnet50"),
         ("resnet5", "resnet50"),
         ("mobilenet_v4", "mobilenet_v1"),
+        ("oct_resnext50", "oct_resnext50_32x4d"),
         ("zzz", "oct_resnet152"),  # nothing is near: all are named
     ],
 )
@@ -145,7 +167,7 @@ def test_unknown_downsample(name, alpha):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("classes", [2.5, "10", None], ids=str)
+@pytest.mark.parametrize("classes", [2.5, "10", None, -1, True], ids=str)
 def test_wrong_number_of_classes(name, classes):
     match = naming(NETWORKS[name][0], "num_classes", repr(classes))
     with pytest.raises((TypeError, ValueError), match=match):
@@ -153,17 +175,25 @@ def test_wrong_number_of_classes(name, classes):
 
 
 @pytest.mark.parametrize("scale", [0, -1, 0.01, float("nan"), float("inf"), "x", None], ids=str)
-def test_wrong_scale(scale):
+@pytest.mark.parametrize("network", [OctMobileNetV1, OctMobileNetV2])
+def test_wrong_scale(network, scale):
     with pytest.raises(
-        (TypeError, ValueError), match=naming("OctMobileNetV1", "scale", str(scale))
+        (TypeError, ValueError), match=naming(network.__name__, "scale", str(scale))
     ):
-        OctMobileNetV1(scale=scale)
+        network(scale=scale)
 
 
 @pytest.mark.parametrize("layers", [(3, 4, 6), (3, 4, 6, 3, 1), ()], ids=str)
 def test_wrong_number_of_stages(layers):
     with pytest.raises(ValueError, match=naming("OctResNet", "four", str(list(layers)))):
         OctResNet(Bottleneck, layers)
+    with pytest.raises(ValueError, match=naming("OctDenseNet", "four", str(list(layers)))):
+        OctDenseNet(layers)
+
+
+def test_groups_that_do_not_divide_a_band():
+    with pytest.raises(ValueError, match=naming("groups=32", "112 high and 16 low", "alpha")):
+        create_model("oct_resnext50_32x4d", alpha=0.125)
 
 
 def test_registering_a_network(monkeypatch):

@@ -1,0 +1,64 @@
+"""The networks whose weights the authors published hold tensors of the same shapes as theirs.
+
+That these mean the same is shown where the weights are imported.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from paddle.nn import initializer
+
+from paddle_oct import create_model
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "golden"
+NETWORKS = {
+    "mobilenet_v1_075": ("oct_mobilenet_v1", {"scale": 0.75, "alpha": 0.375}),
+    "mobilenet_v1_100": ("oct_mobilenet_v1", {"alpha": 0.5}),
+    "mobilenet_v2_100": ("oct_mobilenet_v2", {"alpha": 0.375}),
+    "mobilenet_v2_1125": ("oct_mobilenet_v2", {"scale": 1.125, "alpha": 0.5}),
+    "resnet152_v1f": ("oct_resnet152_v1f", {"alpha": 0.125}),
+    "seresnet152_v1e": ("oct_se_resnet152_v1e", {"alpha": 0.125}),
+}
+KINDS = {
+    "gamma": "weight",
+    "beta": "bias",
+    "running_mean": "_mean",
+    "running_var": "_variance",
+}
+
+
+def kind(name):
+    """The convolution's path or the norm's band, and what it is of that."""
+    *_, layer, last = name.split(".")
+    path = layer if layer.startswith("conv_") else ""
+    return path, KINDS.get(last, last)
+
+
+@pytest.mark.parametrize("file", NETWORKS)
+def test_shapes(file):
+    names = GOLDEN / f"{file}.names.json"
+    if not names.exists():
+        pytest.skip("the authors' shapes are not here")
+    theirs = Counter()
+    for name, shape in json.loads(names.read_text()).items():
+        if name.split(".")[1] in ("bn1a", "bn4a") and name.endswith(("gamma", "beta")):
+            continue  # fixed at 1 and 0
+        if name == "classifer.weight":  # a 1x1 convolution
+            shape = [shape[1], shape[0]]
+        theirs[kind(name), tuple(shape)] += 1
+
+    initializer.set_global_initializer(initializer.Constant(0.01))
+    try:
+        name, options = NETWORKS[file]
+        net = create_model(name, **options)
+    finally:
+        initializer.set_global_initializer(None)
+    ours = Counter()
+    for name, tensor in net.state_dict().items():
+        path, what = kind(name)
+        if name.startswith("conv2."):  # a vanilla block of the stem, which has no paths there
+            path = ""
+        ours[(path, what), tuple(tensor.shape)] += 1
+    assert ours == theirs
