@@ -86,7 +86,7 @@ def test_summary_prints_the_published_numbers(run):
     assert status == 0
     assert "3,239,114" in out
     _, out, _ = run("summary", "oct_mobilenet_v1")
-    assert "(0.318 G)" in out
+    assert "(318.2 M)" in out
 
 
 def test_models_lists_names_and_options(run):

@@ -16,7 +16,7 @@ import click  # noqa: E402
 
 from paddle_oct.version import __version__  # noqa: E402
 
-from . import models, training, weights  # noqa: E402
+from . import analysis, models, training, weights  # noqa: E402
 
 for _talkative in ("matplotlib", "httpx", "paddle.utils.download"):
     logging.getLogger(_talkative).setLevel(logging.WARNING)
@@ -37,6 +37,9 @@ def cli(debug: bool) -> None:
     paddle-oct predict --model oct_mobilenet_v1 cat.jpg   ask one that its authors trained
     paddle-oct import-weights resnet50.pth --model oct_resnet50 --output oct_resnet50.pdparams
     paddle-oct summary oct_resnet50 --alpha 0.25      layers, parameters, multiply-accumulates
+    paddle-oct compare resnet50 oct_resnet50@.25      what networks cost, side by side
+    paddle-oct sweep oct_resnet50 --plot cost.png     what alpha saves
+    paddle-oct accuracy runs/* --plot accuracy.png    accuracy against cost, as published
     """  # noqa: D301 - click wants the character that \b stands for
 
 
@@ -47,6 +50,9 @@ for _command in (
     models.summary,
     models.models,
     weights.import_weights,
+    analysis.compare,
+    analysis.sweep,
+    analysis.accuracy,
 ):
     cli.add_command(_command)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import paddle
 from tabulate import tabulate
 
-from paddle_oct.analysis import count_macs
+from paddle_oct.analysis import profile
 from paddle_oct.models import create_model, list_models, model_options
 
 from .options import gather_settings, model_settings
@@ -22,14 +21,12 @@ from .options import gather_settings, model_settings
 def summary(
     model: str, image_size: int, classes: int, alpha: Any, options: tuple[tuple[str, Any], ...]
 ) -> None:
-    """Print the layers of MODEL, its parameters and its multiply-accumulates."""
+    """Print the layers of MODEL, its parameters, multiply-accumulates and memory."""
     network = create_model(model, **{"num_classes": classes, **gather_settings(alpha, options)})
     size = (1, 3, image_size, image_size)
-    paddle.summary(network, size)
-    macs = count_macs(network, size)
-    click.echo(
-        f"Multiply-accumulates of convolutions and linear layers: {macs:,} ({macs / 1e9:.3f} G)"
-    )
+    result = profile(network, size, name=model)
+    click.echo(result.table())
+    click.echo(f"\n{result!r}")
 
 
 @click.command(short_help="List the networks and their options.")

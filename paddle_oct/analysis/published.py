@@ -1,0 +1,165 @@
+"""Published ImageNet results, and a user's own runs to set beside them."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddle_oct.models import model_options
+from paddle_oct.training import RunFolder, load_network
+
+from .profiling import count_macs
+
+_PAPER = "Chen et al., arXiv:1904.05049, Table "
+_LI = "github.com/d-li14/octconv.pytorch"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published result: ImageNet, one centre crop of 224x224.
+
+    Args:
+        network: the backbone.
+        alpha: its share of low-frequency channels; 0 is the vanilla network.
+        gmacs: billions of multiply-accumulates, as printed there.
+        top1: accuracy in percent.
+        source: the table.
+    """
+
+    network: str
+    alpha: float
+    gmacs: float
+    top1: float
+    source: str
+
+
+def _table(source: str, *rows: tuple[str, dict[float, tuple[float, float]]]) -> list[Published]:
+    return [
+        Published(network, alpha, gmacs, top1, source)
+        for network, results in rows
+        for alpha, (gmacs, top1) in results.items()
+    ]
+
+
+PUBLISHED: tuple[Published, ...] = (
+    *_table(
+        f"{_PAPER}9",
+        (
+            "ResNet-26",
+            {
+                0: (2.353, 73.2),
+                0.125: (2.102, 75.8),
+                0.25: (1.871, 75.9),
+                0.5: (1.491, 75.5),
+                0.75: (1.216, 74.6),
+            },
+        ),
+        ("DenseNet-121", {0: (2.852, 75.4), 0.125: (2.428, 76.0), 0.25: (2.044, 75.9)}),
+        (
+            "ResNet-50",
+            {
+                0: (4.105, 77.0),
+                0.125: (3.587, 78.2),
+                0.25: (3.123, 78.0),
+                0.5: (2.383, 77.3),
+                0.75: (1.891, 76.6),
+            },
+        ),
+        (
+            "SE-ResNet-50",
+            {
+                0: (4.113, 77.6),
+                0.125: (3.594, 78.6),
+                0.25: (3.130, 78.4),
+                0.5: (2.389, 77.9),
+                0.75: (1.896, 77.2),
+            },
+        ),
+        (
+            "ResNeXt-50 32x4d",
+            {0: (4.250, 78.4), 0.25: (3.196, 78.7), 0.5: (2.406, 78.3), 0.75: (1.891, 77.4)},
+        ),
+        (
+            "ResNet-101",
+            {0: (7.822, 78.5), 0.125: (6.656, 79.1), 0.25: (5.625, 79.1), 0.5: (4.012, 78.6)},
+        ),
+        ("ResNeXt-101 32x4d", {0: (7.993, 79.4), 0.25: (5.719, 79.6), 0.5: (4.050, 78.9)}),
+        (
+            "ResNet-200",
+            {0: (15.044, 79.6), 0.125: (12.623, 80.0), 0.25: (10.497, 79.8), 0.5: (7.183, 79.4)},
+        ),
+    ),
+    *_table(
+        f"{_PAPER}5",
+        ("0.75 MobileNetV1", {0: (0.325, 70.3), 0.375: (0.213, 70.6)}),
+        ("1.0 MobileNetV1", {0.5: (0.321, 72.4)}),
+        ("1.0 MobileNetV2", {0: (0.300, 72.0), 0.375: (0.256, 72.0)}),
+        ("1.125 MobileNetV2", {0.5: (0.295, 73.0)}),
+    ),
+    *_table(
+        f"{_PAPER}7",
+        ("ResNet-152", {0.125: (10.9, 81.4)}),
+        ("SE-ResNet-152", {0.125: (10.9, 81.6)}),
+    ),
+    *_table(
+        _LI,
+        ("ResNet-50", {0: (4.089, 77.150), 0.5: (2.367, 77.640)}),
+        ("ResNet-101", {0: (7.801, 78.898), 0.5: (3.991, 78.794)}),
+        ("ResNet-152", {0: (11.514, 79.234), 0.5: (5.615, 79.258)}),
+        ("MobileNetV1", {0: (0.5687, 72.238), 0.5: (0.3182, 71.254)}),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class OwnRun:
+    """A run of ``paddle-oct train``, as far as a comparison of accuracy and cost needs it.
+
+    Args:
+        label: the folder's name.
+        network: the name of its network.
+        alpha: as it was trained; None for a vanilla network.
+        data: the name of its data set.
+        gmacs: billions of multiply-accumulates for one image of the run's size.
+        top1: the best test accuracy, in percent.
+    """
+
+    label: str
+    network: str
+    alpha: float | list[float] | None
+    data: str
+    gmacs: float
+    top1: float
+
+
+def read_run(path: str | Path) -> OwnRun:
+    """Read what a run came to, and count what its network costs.
+
+    Raises:
+        ValueError: the folder holds no run, or one without a history (no epoch was completed), or
+            its network can't be made by name.
+    """
+    run = RunFolder.open(path)
+    accuracy = _best_accuracy(run)
+    config = run.config
+    network = load_network(run)
+    try:
+        size, data, name = config["preprocessing"]["size"], config["data"], config["model"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{run.config_path} says nothing of {error}") from error
+    macs = count_macs(network, (1, 3, size, size))
+    alpha = config["model_options"].get("alpha", model_options(name).get("alpha"))
+    return OwnRun(run.path.resolve().name, name, alpha, data, macs / 1e9, 100 * accuracy)
+
+
+def _best_accuracy(run: RunFolder) -> float:
+    path = run.history_path
+    if not path.is_file():
+        raise ValueError(f"{run.path} has no history ({path.name}): no epoch was completed")
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return max(float(row["eval_acc_top1"]) for row in rows)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: is no history of a run ({error})") from error
