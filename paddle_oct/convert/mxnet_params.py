@@ -36,7 +36,7 @@ def read_mxnet(path: str | Path) -> dict[str, np.ndarray]:
     return parse_mxnet(Path(path).read_bytes(), str(path))
 
 
-def parse_mxnet(data: bytes, source: str = "data") -> dict[str, np.ndarray]:
+def parse_mxnet(data: bytes | memoryview, source: str = "data") -> dict[str, np.ndarray]:
     """Read the arrays of a file's content by name; ``source`` is what error messages call it.
 
     Nothing is believed: every length is compared with the bytes that are left before it is used,
@@ -44,7 +44,9 @@ def parse_mxnet(data: bytes, source: str = "data") -> dict[str, np.ndarray]:
     """
     cursor = _Cursor(data, source)
     if len(data) < 8 or cursor.number("Q", "the magic number") != _LIST_MAGIC:
-        raise ValueError(f"{source}: not an MXNet parameter file (it begins with {data[:8]!r})")
+        raise ValueError(
+            f"{source}: not an MXNet parameter file (it begins with {bytes(data[:8])!r})"
+        )
     cursor.number("Q", "the reserved field")
     arrays = [_read_array(cursor, i) for i in range(cursor.count("arrays"))]
     names = [_read_name(cursor, i) for i in range(cursor.count("names"))]
@@ -62,7 +64,7 @@ def parse_mxnet(data: bytes, source: str = "data") -> dict[str, np.ndarray]:
 class _Cursor:
     """A position in the data, which it never leaves."""
 
-    def __init__(self, data: bytes, source: str) -> None:
+    def __init__(self, data: bytes | memoryview, source: str) -> None:
         self.data = data
         self.source = source
         self.at = 0
@@ -119,7 +121,7 @@ def _read_name(cursor: _Cursor, index: int) -> str:
     length = cursor.number("Q", f"name {index}")
     start = cursor.skip(length, f"name {index}")
     try:
-        name = cursor.data[start : start + length].decode("utf-8")
+        name = bytes(cursor.data[start : start + length]).decode("utf-8")
     except UnicodeDecodeError:
         cursor.fail(f"name {index} is not text")
     # Of a network exported as a graph, names say which are trained and which are statistics.

@@ -114,6 +114,7 @@ _FUNCTIONS: dict[str, Any] = {
     "builtins.tuple": tuple,
     "__builtin__.tuple": tuple,
     "_codecs.encode": _encode,
+    "__builtin__.bytes": lambda: b"",
 }
 for _numpy in ("numpy.core", "numpy._core"):
     _FUNCTIONS[f"{_numpy}.multiarray._reconstruct"] = lambda *_: _Array()
