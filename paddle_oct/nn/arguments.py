@@ -104,6 +104,12 @@ class FromArray(Initializer):
             return paddle.assign(paddle.to_tensor(self.value).astype(var.dtype), output=var)
 
 
+def as_array(parameter: paddle.Tensor) -> np.ndarray:
+    """Return a parameter's values; those of half precision, of which NumPy has one, as float32."""
+    half = parameter.dtype in (paddle.float16, paddle.bfloat16)
+    return (parameter.astype("float32") if half else parameter).numpy()
+
+
 @contextmanager
 def eager_mode() -> Iterator[None]:
     """Compute at once, also in a ``LazyGuard`` or while a static program is being built."""

@@ -22,13 +22,14 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
-from paddle.hapi import dynamic_flops
+from paddle.nn.initializer import Initializer, Normal
 
 from paddle_oct.names import unknown_name
 
 from .arguments import (
     FromArray,
     Size2,
+    as_array,
     derive_attr,
     eager_mode,
     padding_sides,
@@ -63,6 +64,13 @@ class _LightConv2D(nn.Layer):
         self.padding_mode = padding_mode
         if padding_mode not in _PADDING_MODES:
             raise unknown_name(padding_mode, _PADDING_MODES, f"padding_mode of {name}")
+
+    def _part_attr(
+        self, weight_attr: Any, suffix: str, initializer: Initializer | None = None
+    ) -> Any:
+        """Return the attribute of a part of the weights."""
+        name = f"{type(self).__name__}: weight_attr"
+        return derive_attr(weight_attr, name, suffix=suffix, initializer=initializer)
 
     def _fail(self, message: str) -> NoReturn:
         raise ValueError(f"{type(self).__name__}({self.extra_repr()}): {message}")
@@ -136,9 +144,7 @@ class DSCConv(_LightConv2D):
         )
         if depthwise_attr is None:
             std = (self.kernel_size[0] * self.kernel_size[1]) ** -0.5
-            depthwise_attr = derive_attr(
-                weight_attr, suffix="depthwise", initializer=nn.initializer.Normal(0.0, std)
-            )
+            depthwise_attr = self._part_attr(weight_attr, "depthwise", Normal(0.0, std))
         self.depthwise = nn.Conv2D(
             self.in_channels,
             self.in_channels,
@@ -180,7 +186,7 @@ class _MixedConv2D(_LightConv2D):
             self._fail("kernel_size must be odd: its 1x1 kernels lie in the middle")
         self._margins = [d * (k - 1) // 2 for k, d in zip(self.kernel_size, self.dilation)]
         same = [margin for margin in self._margins for _ in range(2)]
-        sides = padding_sides(self.padding)
+        sides = padding_sides(self.padding, f"{type(self).__name__}: padding")
         if sides is None:
             valid = self.padding.upper() == "VALID"
             if not valid and self.stride != [1, 1]:
@@ -211,10 +217,17 @@ class _MixedConv2D(_LightConv2D):
                 sum(weights),
                 self.out_channels,
                 1,
-                weight_attr=derive_attr(weight_attr),
+                weight_attr=self._part_attr(weight_attr, ""),
                 bias_attr=False,
             )
-            drawn = whole.weight.numpy()[:, :, 0, 0]
+            drawn = as_array(whole.weight)
+            expected = [self.out_channels, sum(weights), 1, 1]
+            if list(drawn.shape) != expected:  # Assign gives a parameter whatever shape it holds
+                raise ValueError(
+                    f"{type(self).__name__}: the initialiser of weight_attr holds "
+                    f"{list(drawn.shape)}, the weights are {expected}"
+                )
+            drawn = drawn[:, :, 0, 0]
         return np.split(drawn, np.cumsum(weights)[:-1], axis=1)
 
     def _wide(
@@ -230,7 +243,7 @@ class _MixedConv2D(_LightConv2D):
             padding=self._margins if self._pads_itself else 0,
             dilation=self.dilation,
             groups=groups,
-            weight_attr=derive_attr(weight_attr, suffix="wide", initializer=FromArray(kernels)),
+            weight_attr=self._part_attr(weight_attr, "wide", FromArray(kernels)),
             bias_attr=bias_attr,
         )
 
@@ -315,8 +328,8 @@ class DualConv(_MixedConv2D):
             self.in_channels,
             self.out_channels,
             1,
-            weight_attr=derive_attr(
-                weight_attr, suffix="pointwise", initializer=FromArray(point[:, :, None, None])
+            weight_attr=self._part_attr(
+                weight_attr, "pointwise", FromArray(point[:, :, None, None])
             ),
             bias_attr=False,
         )
@@ -339,10 +352,11 @@ class HetConv(_MixedConv2D):
     ``p=1`` the layer is ``paddle.nn.Conv2D``.
 
     Channels and filters fall into ``p`` classes by their remainder, and the k x k kernels lead from
-    a class to its own: they are one grouped convolution (and a second for the last ``N % p``
-    filters). The 1x1 kernels run as one dense 1x1 convolution, their gaps filled with zeros at that
-    time, which is faster than gathering the channels of every class. Neither the parameters nor the
-    multiply-accumulates that are counted include those zeros.
+    a class to its own: they are one grouped convolution. The 1x1 kernels lead from a class to all
+    others: with the classes in two halves, a grouped convolution leads from each half to the other,
+    a second one does the same within the halves, and so on. So a handful of convolutions, one and
+    the prime factors of ``p``, hold every kernel of the definition and nothing else; where ``p``
+    does not divide the filters, the last ``N % p`` of them take as many again.
 
     Args:
         in_channels, out_channels: as in ``paddle.nn.Conv2D``.
@@ -354,10 +368,6 @@ class HetConv(_MixedConv2D):
             ``[N, k^2 M / p + M - M / p, 1, 1]``: for each filter its k x k kernels by rising
             channel, then the 1x1 ones; by default their fan-in is thus what a filter really sees.
         bias_attr (ParamAttr|bool|None): as in ``paddle.nn.Conv2D``: one bias per output channel.
-
-    Sub-layers: ``wide``, the k x k kernels of all whole turns of ``p`` filters, ordered by class;
-    ``rest``, those of the last ``N % p`` filters; ``pointwise``, the 1x1 kernels of filter after
-    filter by rising channel.
 
     Shape: ``[N, C, H, W]``, as in ``paddle.nn.Conv2D``.
 
@@ -392,111 +402,152 @@ class HetConv(_MixedConv2D):
         if self.in_channels % self.p:
             divisors = [str(d) for d in range(1, in_channels + 1) if in_channels % d == 0]
             self._fail(f"p must divide in_channels={in_channels}: one of {', '.join(divisors)}")
-        per_class = self.in_channels // self.p
+        by_class = np.arange(self.in_channels).reshape(-1, self.p).T
         turns, rest = divmod(self.out_channels, self.p)
-        self._channels_of_rest = rest * per_class
-
-        height, width = self.kernel_size
-        wide, point = self._draw(
-            [height * width * per_class, self.in_channels - per_class], weight_attr
-        )
         filters = np.arange(turns * self.p).reshape(turns, self.p).T.ravel()  # class by class
         last = np.arange(turns * self.p, self.out_channels)
-        bias_of_wide = bias_attr if self.p == 1 else False
-        self.wide = self.rest = self.pointwise = None
+        kernels = self._draw_kernels(weight_attr)
+        self.turns = self.rest = None
         if turns:
-            self.wide = self._wide(
-                self.in_channels, wide[filters], self.p, weight_attr, bias_of_wide
-            )
+            self.turns = self._make_filters(filters, _selections(by_class), kernels, weight_attr)
         if rest:
-            attr = derive_attr(weight_attr, suffix="rest")
-            self.rest = self._wide(self._channels_of_rest, wide[last], rest, attr, False)
-        if self.p > 1:
-            attr = derive_attr(
-                weight_attr, suffix="pointwise", initializer=FromArray(point[:, :, None, None])
-            )
-            self.pointwise = _OtherClasses(
-                self.in_channels, self.out_channels, self.p, attr, bias_attr
-            )
-        channels = np.arange(self.in_channels).reshape(per_class, self.p).T.ravel()
-        # Not buffers: Layer.to(dtype=...) would make floating-point numbers of them.
-        self._channel_order = channels.astype("int32")
-        self._filter_order = np.argsort(np.concatenate([filters, last])).astype("int32")
+            selections = [*_selections(by_class[:rest]), by_class[rest:].reshape(1, -1)]
+            attr = self._part_attr(weight_attr, "rest")
+            self.rest = self._make_filters(last, selections, kernels, attr)
+        self.bias = self.create_parameter([self.out_channels], attr=bias_attr, is_bias=True)
+        order = np.argsort(np.concatenate([filters, last]))
+        self._order = _order_of(order, self.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         self._check_input(x)
         x = self._pad(x)
-        if self.p == 1:
-            return self.wide(x)
-        classes = _select(x, self._channel_order, axis=1)
-        parts = []
-        if self.wide is not None:
-            parts.append(self.wide(classes))
-        if self.rest is not None:
-            parts.append(self.rest(classes[:, : self._channels_of_rest]))
+        middles = self._middles(x)
+        parts = [part(x, middles) for part in (self.turns, self.rest) if part is not None]
         y = parts[0] if len(parts) == 1 else paddle.concat(parts, axis=1)
-        y = _select(y, self._filter_order, axis=1)
-        return y + self.pointwise(self._middles(x))
+        y = _select(y, self._order)
+        return y if self.bias is None else y + self.bias.reshape([1, -1, 1, 1])
 
     def kernel(self) -> Tensor:
         """Return the kernel ``[N, M, k, k]`` of the ``nn.Conv2D`` that does the same."""
+        height, width = self.kernel_size
+        whole = np.zeros([self.out_channels, self.in_channels, height, width])
+        for part in (self.turns, self.rest):
+            for conv, at in () if part is None else part.places():
+                weight = as_array(conv.weight)
+                if weight.shape[2:] == whole.shape[2:]:
+                    whole[at] = weight
+                else:
+                    whole[(*at, height // 2, width // 2)] = weight[:, :, 0, 0]
+        dtype = (self.turns or self.rest).wide.weight.dtype
+        return paddle.to_tensor(whole).astype(dtype)
+
+    def _draw_kernels(self, weight_attr: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the k x k kernels ``[N, M, k, k]`` and the 1x1 ones ``[N, M, 1, 1]``."""
+        height, width = self.kernel_size
         per_class = self.in_channels // self.p
-        parts = [conv.weight for conv in (self.wide, self.rest) if conv is not None]
-        wide = _select(paddle.concat(parts, axis=0), self._filter_order, axis=0)
-        own = np.arange(self.out_channels)[:, None] % self.p + self.p * np.arange(per_class)
-        mask = paddle.nn.functional.one_hot(paddle.to_tensor(own), self.in_channels)
-        whole = paddle.einsum("nihw,nim->nmhw", wide, mask.astype(wide.dtype))
-        if self.pointwise is None:
-            return whole
-        (top, left) = ((size - 1) // 2 for size in self.kernel_size)
-        return whole + F.pad(self.pointwise.filled(), [left, left, top, top])
+        wide, point = self._draw(
+            [height * width * per_class, self.in_channels - per_class], weight_attr
+        )
+        shape = [self.out_channels, self.in_channels]
+        own = (np.arange(shape[1]) - np.arange(shape[0])[:, None]) % self.p == 0
+        kernels = (
+            np.zeros([*shape, height, width], wide.dtype),
+            np.zeros([*shape, 1, 1], wide.dtype),
+        )
+        kernels[0][own] = wide.reshape([-1, height, width])
+        kernels[1][~own] = point.reshape([-1, 1, 1])
+        return kernels
+
+    def _make_filters(
+        self,
+        filters: np.ndarray,
+        selections: list[np.ndarray],
+        kernels: tuple[np.ndarray, np.ndarray],
+        weight_attr: Any,
+    ) -> _Filters:
+        part = _Filters(filters, selections, self.in_channels)
+        wide, point = ([kernel[at] for at in part.indices()] for kernel in kernels)
+        part.wide = self._wide(selections[0].size, wide[0], len(selections[0]), weight_attr, False)
+        for number, (selection, weights) in enumerate(zip(selections[1:], point[1:]), start=1):
+            conv = nn.Conv2D(
+                selection.size,
+                len(filters),
+                1,
+                groups=len(selection),
+                weight_attr=self._part_attr(weight_attr, f"pointwise{number}", FromArray(weights)),
+                bias_attr=False,
+            )
+            part.add_sublayer(f"pointwise{number}", conv)
+        return part
 
     def _own_options(self) -> str:
         return f", p={self.p}"
 
 
-def _select(x: Tensor, order: np.ndarray, axis: int) -> Tensor:
-    return paddle.index_select(x, paddle.to_tensor(order), axis=axis)
+class _Filters(nn.Layer):
+    """Some filters of a HetConv: convolutions of selected channels, added.
 
+    Sub-layers: ``wide``, with the k x k kernels, and ``pointwise1``, ... with the 1x1 ones.
 
-class _OtherClasses(nn.Conv2D):
-    """The 1x1 kernels of :class:`HetConv`: for every filter the channels of the other classes.
-
-    ``weight`` is ``[N, M - M / p, 1, 1]``, the channels rising.
+    Args:
+        filters: ``[n]``, which filters of the layer these are.
+        selections: for each convolution ``[groups, inputs]``, the channels that its groups take.
+        channels: how many there are.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, p: int, weight_attr: Any, bias_attr: Any
-    ) -> None:
-        others = in_channels - in_channels // p
-        super().__init__(others, out_channels, 1, weight_attr=weight_attr, bias_attr=bias_attr)
-        self.p = p
-        self.channels = in_channels
-        # Where the weights of a whole kernel lie in those of p filters, after which comes a zero.
-        order = np.full([p, in_channels], p * others)
-        own = np.arange(in_channels) % p == np.arange(p)[:, None]
-        order[~own] = np.arange(p * others)
-        self._order = order.ravel().astype("int32")
+    def __init__(self, filters: np.ndarray, selections: list[np.ndarray], channels: int) -> None:
+        super().__init__()
+        self._filters = filters
+        self._selections = selections
+        self._orders = [_order_of(selection.ravel(), channels) for selection in selections]
 
-    def filled(self) -> Tensor:
-        """Return the kernel ``[N, M, 1, 1]``, with zeros for a filter's own class."""
-        filters, others = self.weight.shape[:2]
-        turns = -(-filters // self.p)
-        weight = self.weight.reshape([filters, others])
-        if turns * self.p > filters:
-            weight = F.pad(weight, [0, turns * self.p - filters, 0, 0])
-        weight = F.pad(weight.reshape([turns, self.p * others]), [0, 0, 0, 1])
-        weight = _select(weight, self._order, axis=1)
-        return weight.reshape([turns * self.p, self.channels, 1, 1])[:filters]
+    def indices(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return for each convolution which filter and which channel its weights belong to."""
+        return [
+            (
+                self._filters[:, None],
+                np.repeat(selection, len(self._filters) // len(selection), axis=0),
+            )
+            for selection in self._selections
+        ]
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.filled(), self.bias)
+    def places(self) -> list[tuple[nn.Conv2D, tuple[np.ndarray, np.ndarray]]]:
+        """Return each convolution with its :meth:`indices`."""
+        return list(zip(self._sub_layers.values(), self.indices()))
 
-
-def _count_flops(layer: _OtherClasses, _: Any, output: Tensor) -> None:
-    bias = 0 if layer.bias is None else 1
-    layer.total_ops += int(np.prod(output.shape)) * (layer.weight.shape[1] + bias)
+    def forward(self, x: Tensor, middles: Tensor) -> Tensor:
+        y = self.wide(_select(x, self._orders[0]))
+        for conv, order in list(zip(self._sub_layers.values(), self._orders))[1:]:
+            y = y + conv(_select(middles, order))
+        return y
 
 
-# paddle.flops knows layers by their exact type.
-getattr(dynamic_flops, "register_hooks", {})[_OtherClasses] = _count_flops
+def _selections(by_class: np.ndarray) -> list[np.ndarray]:
+    """Choose the channels of grouped convolutions that lead from every class to every other.
+
+    Args:
+        by_class: ``[classes, n]``, the channels of each class.
+
+    Returns:
+        For each convolution ``[groups, inputs]``: first those within a class, then those from the
+        siblings of each part, the classes being halved (or divided by another prime) and again.
+    """
+    selections, parts = [by_class], by_class[None]  # [parents, classes of each, n]
+    while parts.shape[1] > 1:
+        count = next(f for f in range(2, parts.shape[1] + 1) if parts.shape[1] % f == 0)
+        parents = parts.reshape(len(parts), count, -1)
+        selections.append(
+            np.stack([np.delete(p, i, axis=0).ravel() for p in parents for i in range(count)])
+        )
+        parts = parts.reshape(len(parts) * count, -1, by_class.shape[1])
+    return selections
+
+
+def _order_of(chosen: np.ndarray, channels: int) -> np.ndarray | None:
+    """Return what to select, None for all channels as they are."""
+    return None if list(chosen) == list(range(channels)) else chosen.astype("int32")
+
+
+def _select(x: Tensor, channels: np.ndarray | None) -> Tensor:
+    # An index in a buffer would become floating-point numbers in Layer.to(dtype=...).
+    return x if channels is None else paddle.index_select(x, paddle.to_tensor(channels), axis=1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, NoReturn, Sequence, Union
 
 import numpy as np
-import paddle
-from paddle import Tensor, nn
+from paddle import nn
 
 from .arguments import (
     FromArray,
     Size2,
+    as_array,
     derive_attr,
     eager_mode,
     padding_sides,
@@ -34,11 +34,6 @@ class _Path(NamedTuple):
 
 
 _PATHS = (_Path(0, 0), _Path(0, 1), _Path(1, 0), _Path(1, 1))
-
-
-def _as_array(parameter: Tensor) -> np.ndarray:
-    half = parameter.dtype in (paddle.float16, paddle.bfloat16)  # NumPy has no bfloat16
-    return (parameter.astype("float32") if half else parameter).numpy()
 
 
 class OctaveConv(nn.Layer):
@@ -321,14 +316,14 @@ class OctaveConv(nn.Layer):
                 weight_attr=derive_attr(weight_attr, "OctaveConv: weight_attr"),
                 bias_attr=derive_attr(bias_attr, "OctaveConv: bias_attr"),
             )
-            kernel = _as_array(whole.weight)
+            kernel = as_array(whole.weight)
             expected = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
             if kernel.shape != expected:  # Assign gives the parameter whatever shape it holds
                 raise ValueError(
                     f"OctaveConv: the initialiser of weight_attr holds {list(kernel.shape)}, the "
                     f"whole kernel is {list(expected)}"
                 )
-            bias = None if whole.bias is None else _as_array(whole.bias)
+            bias = None if whole.bias is None else as_array(whole.bias)
 
         attrs = {}
         biased = set()

@@ -25,6 +25,8 @@ def flat_kernels(out_channels, weights_of_a_filter):
 
 # in, out, p, the other arguments, the size of the map
 HET = [
+    (12, 24, 12, {"padding": 1}, (4, 5)),  # 12 = 2 x 2 x 3
+    (12, 31, 12, {"padding": 1}, (4, 5)),  # and 7 filters more
     (6, 4, 3, {"padding": 1}, (7, 6)),  # the source's example: p does not divide the filters
     (8, 16, 4, {"padding": 1, "stride": 2}, (9, 12)),
     (8, 12, 2, {"kernel_size": 5, "padding": 2, "stride": (1, 2)}, (8, 11)),
@@ -111,7 +113,7 @@ def test_padding_modes(mode, stride):
     x = paddle.randn([2, 8, 7, 6])
     het = HetConv(8, 8, 4, **options)
     whole = nn.Conv2D(8, 8, 3, **options)
-    whole.set_state_dict({"weight": het.kernel(), "bias": het.pointwise.bias})
+    whole.set_state_dict({"weight": het.kernel(), "bias": het.bias})
     np.testing.assert_allclose(het(x).numpy(), whole(x).numpy(), atol=1e-5)
     dual = DualConv(8, 8, 4, bias_attr=False, **options)
     grouped = nn.Conv2D(8, 8, 3, groups=4, bias_attr=False, **options)
@@ -176,6 +178,7 @@ BARE = {"padding": 1, "bias_attr": False}
         (lambda: nn.Conv2D(6, 4, 3, **BARE), 216),
         (lambda: HetConv(6, 4, 3, **BARE), 88),
         (lambda: HetConv(64, 128, 4, **BARE), (16 * 9 + 48) * 128),
+        (lambda: HetConv(60, 50, 12, **BARE), (5 * 9 + 55) * 50),
         (lambda: HetConv(64, 128, 64, **BARE), (9 + 63) * 128),
         (lambda: HetConv(64, 128, 1, **BARE), 9 * 64 * 128),
         (lambda: DualConv(64, 128, 4, **BARE), 9 * 64 * 128 // 4 + 64 * 128),
@@ -226,10 +229,13 @@ def test_attributes_of_the_parameters():
     layer = HetConv(8, 10, 4, weight_attr=attr, bias_attr="light_bias")
     names = {name: p.name for name, p in layer.named_parameters()}
     assert names == {
-        "wide.weight": "light_wide",
-        "rest.weight": "light_rest",
-        "pointwise.weight": "light_pointwise",
-        "pointwise.bias": "light_bias",
+        "turns.wide.weight": "light_wide",
+        "turns.pointwise1.weight": "light_pointwise1",
+        "turns.pointwise2.weight": "light_pointwise2",
+        "rest.wide.weight": "light_rest_wide",
+        "rest.pointwise1.weight": "light_rest_pointwise1",
+        "rest.pointwise2.weight": "light_rest_pointwise2",
+        "bias": "light_bias",
     }
     weights = [p for name, p in layer.named_parameters() if "bias" not in name]
     assert all(p.stop_gradient and p.optimize_attr["learning_rate"] == 0.5 for p in weights)
@@ -352,6 +358,10 @@ def test_repr_says_what_a_layer_is():
         (lambda: DualConv(8, 6, 4), "groups must divide in_channels=8 and out_channels=6"),
         (lambda: DualConv(8, 8, -2), "DualConv: groups must be a positive integer"),
         (lambda: DSCConv(8, 8, 0), "DSCConv: kernel_size must be a positive integer"),
+        (
+            lambda: HetConv(8, 8, 4, weight_attr=nn.initializer.Assign(np.zeros([8, 8, 3, 3]))),
+            r"initialiser of weight_attr holds \[8, 8, 3, 3\], the weights are \[8, 24, 1, 1\]",
+        ),
         (lambda: HetConv(8, 8, 4)(paddle.rand([1, 6, 8, 8])), r"expected \[N, 8, H, W\], got \[1,"),
         (lambda: DualConv(8, 8, 4)(paddle.rand([8, 8, 8])), r"expected \[N, 8, H, W\], got \[8,"),
     ],
