@@ -16,7 +16,7 @@ import click  # noqa: E402
 
 from paddle_oct.version import __version__  # noqa: E402
 
-from . import analysis, models, training, weights  # noqa: E402
+from . import analysis, convs, models, training, views, weights  # noqa: E402
 
 for _talkative in ("matplotlib", "httpx", "paddle.utils.download"):
     logging.getLogger(_talkative).setLevel(logging.WARNING)
@@ -40,6 +40,7 @@ def cli(debug: bool) -> None:
     paddle-oct compare resnet50 oct_resnet50@.25      what networks cost, side by side
     paddle-oct sweep oct_resnet50 --plot cost.png     what alpha saves
     paddle-oct accuracy runs/* --plot accuracy.png    accuracy against cost, as published
+    paddle-oct structure oct_resnet50 --depth 2       the tree of its layers
     """  # noqa: D301 - click wants the character that \b stands for
 
 
@@ -53,6 +54,9 @@ for _command in (
     analysis.compare,
     analysis.sweep,
     analysis.accuracy,
+    convs.convs,
+    views.structure,
+    views.frequencies,
 ):
     cli.add_command(_command)
 

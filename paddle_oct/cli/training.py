@@ -129,7 +129,7 @@ class _interruptible:  # noqa: N801 - reads like a function
             click.echo(f"\ninterrupted; paddle-oct train --resume {self.folder} goes on", err=True)
 
 
-def _trained_options(command: Callable) -> Callable:
+def trained_options(command: Callable) -> Callable:
     """Add the options that choose a trained network, beside a run's folder."""
     for option in (
         click.option(
@@ -146,13 +146,14 @@ def _trained_options(command: Callable) -> Callable:
     return model_settings(command)
 
 
-def _find_trained(
+def find_trained(
     run: str | None,
     model: str | None,
     weights: str | None,
     class_names: str | None,
     settings: dict[str, Any],
 ) -> training.Trained:
+    """Load what :func:`trained_options` chose."""
     if (run is None) == (model is None):
         raise click.UsageError("give either the folder of a run or --model")
     if model is not None:
@@ -164,7 +165,7 @@ def _find_trained(
 
 @click.command(name="eval", short_help="Test a trained network.")
 @click.argument("run", type=click.Path(), required=False)
-@_trained_options
+@trained_options
 @click.option(
     "--data-file",
     type=click.Path(),
@@ -192,7 +193,7 @@ def evaluate(
     """  # noqa: D301 - click wants the character that \b stands for
     if model is not None and data_file is None:
         raise click.UsageError("--model needs a folder of images per class: --data-file FOLDER")
-    trained = _find_trained(run, model, weights, class_names, gather_settings(alpha, options))
+    trained = find_trained(run, model, weights, class_names, gather_settings(alpha, options))
     if run is not None:
         overrides = {} if data_file is None else {"data_file": data_file}
         data = training.load_run_data(training.RunFolder.open(run), **overrides)
@@ -208,7 +209,7 @@ def evaluate(
 @click.command(short_help="Classify image files with a trained network.")
 @click.argument("images", nargs=-1, required=True, type=click.Path())
 @click.option("--run", type=click.Path(), help="The folder of a trained network.")
-@_trained_options
+@trained_options
 @click.option(
     "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes shown."
 )
@@ -223,7 +224,7 @@ def predict(
     options: tuple[tuple[str, Any], ...],
 ) -> None:
     """Classify IMAGES with the network of a run folder, or one with published weights."""
-    trained = _find_trained(run, model, weights, class_names, gather_settings(alpha, options))
+    trained = find_trained(run, model, weights, class_names, gather_settings(alpha, options))
     rows = []
     scores_of_images = training.predict_images(trained.network, images, trained.preprocessing)
     for path, scores in zip(images, scores_of_images):

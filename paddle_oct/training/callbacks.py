@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import math
 import random
@@ -15,9 +14,8 @@ import numpy as np
 import paddle
 from paddle import nn
 from paddle.callbacks import Callback, ProgBarLogger, VisualDL
-from paddle.static import InputSpec
 
-from paddle_oct.names import first_line
+from paddle_oct.analysis.structure import add_graph
 
 from .curves import draw_curves, record_files
 from .run_folder import Row, RunFolder
@@ -147,7 +145,10 @@ class Record(VisualDL):
             self.writer = LogWriter(self.log_dir, file_name=files[-1].name if files else "")
         self.train_step = self.meter.done * self.params["steps"]
         if not files:
-            add_graph(self.writer, self.network, self.input_size)
+            try:
+                add_graph(self.writer, self.network, self.input_size)
+            except ValueError as error:  # somebody's network may not be traceable
+                warnings.warn(str(error), stacklevel=2)
 
     def on_epoch_begin(self, epoch: int | None = None, logs: dict | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
@@ -169,29 +170,6 @@ class Record(VisualDL):
     def _add(self, tag: str, step: int, value: float) -> None:
         if self._is_write():
             self.writer.add_scalar(tag=tag, step=step, value=value)
-
-
-def add_graph(writer: Any, network: nn.Layer, input_size: tuple[int, ...]) -> None:
-    """Add the graph of a network to a VisualDL record; where that fails, warn.
-
-    Args:
-        writer: a ``visualdl.LogWriter``.
-        network: any network that takes one Tensor.
-        input_size: the shape of that Tensor without the batch, ``(C, H, W)``.
-    """
-    # VisualDL reads the program format that Paddle wrote before version 3.
-    try:
-        with paddle.pir_utils.OldIrGuard():
-            paddle.disable_static()
-            traced = copy.deepcopy(network)
-            traced.eval()
-            writer.add_graph(traced, [InputSpec([None, *input_size], "float32", "image")])
-    except Exception as error:  # whatever the tracer meets in somebody's network
-        warnings.warn(
-            f"the graph of the network could not be drawn: {first_line(error)}", stacklevel=2
-        )
-    finally:
-        paddle.disable_static()
 
 
 class SaveEpochs(Callback):

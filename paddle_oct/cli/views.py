@@ -1,0 +1,70 @@
+"""``paddle-oct structure`` and ``frequencies``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import numpy as np
+import paddle
+
+from paddle_oct import training
+from paddle_oct.analysis import draw_frequencies, module_tree, write_graph
+from paddle_oct.models import create_model
+
+from .options import gather_settings, model_settings
+from .training import find_trained, trained_options
+
+
+@click.command()
+@click.argument("model")
+@click.option("--image-size", type=click.IntRange(min=1), default=224, show_default=True)
+@click.option("--classes", type=click.IntRange(min=0), default=1000, show_default=True)
+@click.option("--depth", type=click.IntRange(min=0), help="Levels of the tree. [default: all]")
+@click.option("--logdir", type=click.Path(), help="Write the graph for VisualDL into this folder.")
+@model_settings
+def structure(
+    model: str,
+    image_size: int,
+    classes: int,
+    depth: int | None,
+    logdir: str | None,
+    alpha: Any,
+    options: tuple[tuple[str, Any], ...],
+) -> None:
+    """Print the tree of MODEL's layers, and write its graph for VisualDL."""
+    network = create_model(model, **{"num_classes": classes, **gather_settings(alpha, options)})
+    size = (3, image_size, image_size)
+    click.echo(module_tree(network, (1, *size), depth))
+    if logdir is not None:
+        graph = write_graph(network, size, logdir)
+        click.echo(f"\nthe graph is in {graph}; visualdl --logdir {logdir} shows it under Graphs")
+
+
+@click.command(short_help="Draw what the bands of a layer hold.")
+@click.argument("image", type=click.Path())
+@click.option("--run", type=click.Path(), help="The folder of a trained network.")
+@click.option("--layer", required=True, help="A layer that returns an octave feature.")
+@click.option("--output", default="frequencies.png", show_default=True, type=click.Path())
+@trained_options
+def frequencies(
+    image: str,
+    run: str | None,
+    layer: str,
+    output: str,
+    model: str | None,
+    weights: str | None,
+    class_names: str | None,
+    alpha: Any,
+    options: tuple[tuple[str, Any], ...],
+) -> None:
+    """Draw what the bands of a layer hold for IMAGE, and their power spectra, as a PNG file.
+
+    'paddle-oct structure MODEL' shows the layers: a layer's name is the path to it, joined by
+    dots, such as features.5.1; those whose output is joined by '+' return an octave feature.
+    """
+    trained = find_trained(run, model, weights, class_names, gather_settings(alpha, options))
+    transform = trained.preprocessing.for_inference()
+    x = paddle.to_tensor(np.asarray(transform(training.read_image(image)), dtype="float32")[None])
+    draw_frequencies(trained.network, layer, x, output)
+    click.echo(output)
