@@ -133,15 +133,19 @@ def write_graph(network: nn.Layer, input_size: Sequence[int], logdir: str | Path
         The graph's file.
 
     Raises:
-        ValueError: the network can't be traced, or does not fit the input.
-        OSError: the folder can't be written.
+        ValueError: the network can't be traced or does not fit the input, or the folder can't be
+            written.
     """
     from visualdl import LogWriter
 
     logdir = Path(logdir)
-    logdir.mkdir(parents=True, exist_ok=True)
-    before = set(logdir.glob("*vdlgraph*"))
-    with LogWriter(str(logdir)) as writer:
+    try:
+        logdir.mkdir(parents=True, exist_ok=True)
+        before = set(logdir.glob("*vdlgraph*"))
+        writer = LogWriter(str(logdir))
+    except OSError as error:
+        raise ValueError(f"{logdir}: a record can't be written here ({error})") from error
+    with writer:
         add_graph(writer, network, input_size)
     (graph,) = set(logdir.glob("*vdlgraph*")) - before
     return graph

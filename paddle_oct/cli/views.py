@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import click
@@ -46,12 +47,18 @@ def structure(
 @click.option("--run", type=click.Path(), help="The folder of a trained network.")
 @click.option("--layer", required=True, help="A layer that returns an octave feature.")
 @click.option("--output", default="frequencies.png", show_default=True, type=click.Path())
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=1),
+    help="Scale the image to this size. [default: the network's own]",
+)
 @trained_options
 def frequencies(
     image: str,
     run: str | None,
     layer: str,
     output: str,
+    image_size: int | None,
     model: str | None,
     weights: str | None,
     class_names: str | None,
@@ -64,7 +71,10 @@ def frequencies(
     dots, such as features.5.1; those whose output is joined by '+' return an octave feature.
     """
     trained = find_trained(run, model, weights, class_names, gather_settings(alpha, options))
-    transform = trained.preprocessing.for_inference()
+    preprocessing = trained.preprocessing
+    if image_size is not None:
+        preprocessing = dataclasses.replace(preprocessing, size=image_size, short_side=image_size)
+    transform = preprocessing.for_inference()
     x = paddle.to_tensor(np.asarray(transform(training.read_image(image)), dtype="float32")[None])
     draw_frequencies(trained.network, layer, x, output)
     click.echo(output)
