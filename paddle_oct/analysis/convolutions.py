@@ -60,7 +60,6 @@ def compare_convolutions(
     """
     size = positive_int(size, "compare_convolutions: size")
     kernel_size = positive_int(kernel_size, "compare_convolutions: kernel_size")
-    # First those whose errors name the argument best.
     het = partial(HetConv, p=p)
     dual = partial(DualConv, groups=groups)
     octave = partial(OctaveConv, alpha_in=alpha, alpha_out=alpha)
@@ -71,6 +70,8 @@ def compare_convolutions(
         f"HetConv, p = {p}": het,
         f"DualConv, {groups} groups": dual,
         f"octave, alpha = {alpha:g}": octave,
+        "octave of HetConv": partial(octave, conv_layer=het),
+        "octave of DualConv": partial(octave, conv_layer=dual),
     }
     common = {
         "kernel_size": kernel_size,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from paddle import Tensor, nn
 
+from paddle_oct.files import check_output, write_atomically
 from paddle_oct.names import look_up
 
 from .hooks import evaluation_run
@@ -123,20 +124,16 @@ def draw_frequencies(
         network: a trained network; it is left as it was.
         layer: the name of a sub-layer that returns an octave feature.
         x: the network's input, ``[1, 3, H, W]``.
-        path: the file to write.
+        path: the file to write, ``*.png``; one that exists is replaced.
         image: what to show beside, ``[H, W, 3]`` or a ``PIL.Image``; by default ``x``, scaled.
 
     Raises:
         ValueError: as :func:`octave_bands`, or there is more than one image, or the file can't be
             written.
     """
-    from paddle_oct.training.run_folder import write_atomically
-
-    path = Path(path)
+    path = check_output(path, force=True)
     if path.suffix.lower() != ".png":
         raise ValueError(f"{path}: the picture is a PNG file, its name must end in .png")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"{path}: can't be written, there is no such folder")
     if x.shape[0] != 1:
         raise ValueError(f"draw_frequencies: expected one image [1, C, H, W], got {x.shape}")
     bands = octave_bands(network, layer, x)

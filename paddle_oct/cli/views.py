@@ -11,6 +11,7 @@ import paddle
 
 from paddle_oct import training
 from paddle_oct.analysis import draw_frequencies, module_tree, write_graph
+from paddle_oct.files import check_output
 from paddle_oct.models import create_model
 
 from .options import gather_settings, model_settings
@@ -47,6 +48,7 @@ def structure(
 @click.option("--run", type=click.Path(), help="The folder of a trained network.")
 @click.option("--layer", required=True, help="A layer that returns an octave feature.")
 @click.option("--output", default="frequencies.png", show_default=True, type=click.Path())
+@click.option("--force", is_flag=True, help="Write over a picture of this name.")
 @click.option(
     "--image-size",
     type=click.IntRange(min=1),
@@ -58,6 +60,7 @@ def frequencies(
     run: str | None,
     layer: str,
     output: str,
+    force: bool,
     image_size: int | None,
     model: str | None,
     weights: str | None,
@@ -70,6 +73,7 @@ def frequencies(
     'paddle-oct structure MODEL' shows the layers: a layer's name is the path to it, joined by
     dots, such as features.5.1; those whose output is joined by '+' return an octave feature.
     """
+    check_output(output, force)
     trained = find_trained(run, model, weights, class_names, gather_settings(alpha, options))
     preprocessing = trained.preprocessing
     if image_size is not None:

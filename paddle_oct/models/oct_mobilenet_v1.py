@@ -17,11 +17,13 @@ here                        there
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Callable
 
 from paddle import Tensor, nn
 
-from paddle_oct.nn import Conv_BN_ACT
+from paddle_oct.names import look_up
+from paddle_oct.nn import Conv_BN_ACT, DualConv, HetConv
 
 from .network import OctNetwork
 from .options import Alpha, ConvOptions, check_scale
@@ -45,6 +47,7 @@ _BLOCKS = (
     (1024, 1, 4),
 )
 _CLOSING_BLOCK = 11
+_CONVS = {"separable": None, "het": partial(HetConv, p=4), "dual": partial(DualConv, groups=4)}
 _LAST_OF_STAGE = (1, 3, 5, 11, 13)
 
 
@@ -60,6 +63,10 @@ class OctMobileNetV1(OctNetwork):
         with_pool (bool): whether to average over space before the classifier.
         alpha (float|list): the share of low-frequency channels, in [0, 1]; one number, or four for
             the stages at 1/2, 1/4, 1/8 and 1/16 of the input's size.
+        conv (str|Callable): what each of the thirteen blocks is made of: ``"separable"``, the
+            depthwise and pointwise convolution of MobileNet, or one 3x3 ``HetConv`` (``"het"``,
+            p = 4) or ``DualConv`` (``"dual"``, 4 groups), or what another ``conv_layer`` makes, as
+            in :class:`~paddle_oct.OctaveConv`.
         **options: ``downsample``, ``h2l``, ``l2h``, ``features_only`` and ``merge_features``, as
             in :class:`~paddle_oct.models.OctNetwork`.
 
@@ -88,16 +95,19 @@ class OctMobileNetV1(OctNetwork):
         num_classes: int = 1000,
         with_pool: bool = True,
         alpha: Alpha = 0.5,
+        conv: str | Callable[..., nn.Layer] = "separable",
         **options: Any,
     ) -> None:
         super().__init__(num_classes, with_pool, alpha, **options)
         check_scale(scale, "OctMobileNetV1")
+        conv_layer = conv if callable(conv) else look_up(conv, _CONVS, "conv of OctMobileNetV1")
         channels, alpha_in = int(32 * scale), 0.0
         layers = [_stem(channels)]
         for number, (width, stride, stage) in enumerate(_BLOCKS, start=1):
             alpha_out = 0.0 if number == _CLOSING_BLOCK else self.alphas[stage]
             out_channels = int(width * scale)
-            layers.append(_block(channels, out_channels, stride, alpha_in, alpha_out, self.options))
+            shape = channels, out_channels, stride, alpha_in, alpha_out
+            layers.append(_block(*shape, self.options, conv_layer))
             channels, alpha_in = out_channels, alpha_out
             if number in _LAST_OF_STAGE:
                 self._end_stage(f"features.{number}", channels, alpha_out, stride=2 * 2**stage)
@@ -126,8 +136,14 @@ def _block(
     alpha_in: float,
     alpha_out: float,
     options: ConvOptions,
+    conv_layer: Callable[..., nn.Layer] | None,
 ) -> nn.Sequential:
-    """A depthwise 3x3 and a pointwise convolution; the latter changes alpha."""
+    """A depthwise 3x3 and a pointwise convolution; the latter changes alpha. Or one 3x3 in all."""
+    if conv_layer is not None:
+        between = {**options.between(alpha_in, alpha_out), "conv_layer": conv_layer}
+        return nn.Sequential(
+            Conv_BN_ACT(channels, out_channels, 3, stride=stride, padding=1, **between)
+        )
     return nn.Sequential(
         Conv_BN_ACT(
             channels,

@@ -104,6 +104,22 @@ class FromArray(Initializer):
             return paddle.assign(paddle.to_tensor(self.value).astype(var.dtype), output=var)
 
 
+class Scaled(Initializer):
+    """Initialise as another initialiser does, times a factor."""
+
+    def __init__(self, initializer: Initializer, factor: float) -> None:
+        super().__init__()
+        self.initializer = initializer
+        self.factor = factor
+
+    def forward(self, var, block=None):
+        if not paddle.in_dynamic_mode():
+            raise ValueError("this layer can be made in dynamic mode only, not in a static program")
+        self.initializer(var, block)
+        with paddle.no_grad():
+            return paddle.assign(var * self.factor, output=var)
+
+
 def as_array(parameter: paddle.Tensor) -> np.ndarray:
     """Return a parameter's values; those of half precision, of which NumPy has one, as float32."""
     half = parameter.dtype in (paddle.float16, paddle.bfloat16)

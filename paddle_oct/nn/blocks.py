@@ -23,7 +23,7 @@ class Conv_BN(nn.Layer):
         groups, bias_attr: as in :class:`OctaveConv`.
         norm_layer (Callable): makes the norm of a band from its channel count.
         **conv_options: what else :class:`OctaveConv` takes by keyword (``downsample``, ``h2l``,
-            ``l2h``, ``weight_attr``, ``padding_mode``).
+            ``l2h``, ``weight_attr``, ``padding_mode``, ``conv_layer``).
 
     Shape: as in :class:`OctaveConv`; always returns a pair.
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, NoReturn, Sequence, Union
+from typing import Any, Callable, Literal, NamedTuple, NoReturn, Sequence, Union
 
 import numpy as np
 from paddle import nn
+from paddle.nn.initializer import Initializer, KaimingNormal
 
 from .arguments import (
     FromArray,
+    Scaled,
     Size2,
     as_array,
     derive_attr,
@@ -77,6 +79,10 @@ class OctaveConv(nn.Layer):
             low band is involved, and the stride of ``paddle.nn.Conv2D`` where none is.
         h2l (bool): whether the path from high to low exists (off: an ablation of Table 3).
         l2h (bool): whether the path from low to high exists.
+        conv_layer (Callable): makes the convolution of each path in place of ``paddle.nn.Conv2D``,
+            from its arguments but ``groups``: ``functools.partial(HetConv, p=4)``, for example. The
+            paths are then no longer blocks of one kernel; each is initialised as ``conv_layer``
+            does it, scaled so that two paths together have the variance of a whole.
 
     Shape:
         - input: a pair ``(high, low)`` of ``[N, C - C_l, H, W]`` and
@@ -116,6 +122,7 @@ class OctaveConv(nn.Layer):
         downsample: Downsample | None = None,
         h2l: bool = True,
         l2h: bool = True,
+        conv_layer: Callable[..., nn.Layer] = nn.Conv2D,
     ) -> None:
         super().__init__()
         self.in_channels = positive_int(in_channels, "OctaveConv: in_channels")
@@ -142,23 +149,30 @@ class OctaveConv(nn.Layer):
         conv_stride = [1, 1] if self._pool_stride else self.stride
         h2l_stride = conv_stride if pooled else [2 * s for s in self.stride]
 
-        attrs = self._path_attributes(paths, weight_attr, bias_attr)
+        options = {}
+        if conv_layer is nn.Conv2D:
+            options["groups"] = self.groups
+        elif self.groups > 1:
+            self._fail("groups belong to the conv_layer, as in partial(DualConv, groups=4)")
+        attrs = self._path_attributes(paths, weight_attr, bias_attr, conv_layer)
         for path in _PATHS:
             if path not in paths:
                 setattr(self, f"conv_{path.name}", None)
                 continue
             stride_of_path = {"h2l": h2l_stride, "l2h": [1, 1]}.get(path.name, conv_stride)
-            conv = nn.Conv2D(
+            if self.is_depthwise:
+                options["groups"] = self.in_bands[path.source]
+            conv = conv_layer(
                 self.in_bands[path.source],
                 self.out_bands[path.target],
-                self.kernel_size,
+                kernel_size=self.kernel_size,
                 stride=stride_of_path,
                 padding=padding,
                 dilation=self.dilation,
-                groups=self.in_bands[path.source] if self.is_depthwise else self.groups,
                 padding_mode=padding_mode,
                 weight_attr=attrs[path][0],
                 bias_attr=attrs[path][1],
+                **options,
             )
             setattr(self, f"conv_{path.name}", conv)
 
@@ -303,17 +317,23 @@ class OctaveConv(nn.Layer):
             return str(self.padding).upper() == "SAME" or margins == [0, 0]
         return sides == [m // 2 for m in margins for _ in range(2)]
 
-    def _path_attributes(self, paths, weight_attr, bias_attr) -> dict[_Path, tuple[Any, Any]]:
+    def _path_attributes(
+        self, paths, weight_attr, bias_attr, conv_layer
+    ) -> dict[_Path, tuple[Any, Any]]:
         """Split the attributes of one ordinary convolution into those of the paths."""
         if len(paths) == 1:
             return {paths[0]: (weight_attr, bias_attr)}
+        attr_of_whole = derive_attr(weight_attr, "OctaveConv: weight_attr")
+        initializer = getattr(attr_of_whole, "initializer", None) or KaimingNormal()
+        if conv_layer is not nn.Conv2D:
+            attr_of_whole = None  # its kernel is not used
         with eager_mode():
             whole = nn.Conv2D(
                 self.in_channels,
                 self.out_channels,
                 self.kernel_size,
                 groups=self.groups,
-                weight_attr=derive_attr(weight_attr, "OctaveConv: weight_attr"),
+                weight_attr=attr_of_whole,
                 bias_attr=derive_attr(bias_attr, "OctaveConv: bias_attr"),
             )
             kernel = as_array(whole.weight)
@@ -337,7 +357,10 @@ class OctaveConv(nn.Layer):
                     suffix="hl"[path.target],
                     initializer=FromArray(bias[self._rows(path)]),
                 )
-            block = FromArray(self._block(path, kernel))
+            block: Initializer = FromArray(self._block(path, kernel))
+            if conv_layer is not nn.Conv2D:
+                share = self.in_bands[path.source] / self.in_channels
+                block = Scaled(initializer, share**0.5)
             attrs[path] = (
                 derive_attr(
                     weight_attr, "OctaveConv: weight_attr", suffix=path.name, initializer=block
