@@ -89,6 +89,44 @@ def test_summary_prints_the_published_numbers(run):
     assert "(318.2 M)" in out
 
 
+def test_convs_prints_the_published_numbers(run):
+    _, out, _ = run("convs", "--in", "6", "--out", "4", "--p", "3", "--groups", "2")
+    rows = {line.split("  ")[0]: line.split() for line in out.splitlines()}
+    assert "216" in rows["standard"]
+    assert "88" in rows["HetConv, p = 3"]
+    assert "0.407" in rows["HetConv, p = 3"]
+
+
+def test_structure_prints_the_tree_and_writes_the_graph(run, tmp_path):
+    status, out, _ = run(
+        "structure", "oct_mobilenet_v1", "--classes", "10", "--image-size", "32",
+        "--depth", "1", "--logdir", tmp_path / "log",
+    )  # fmt: skip
+    assert status == 0
+    assert "3,239,114  10" in out.splitlines()[1]
+    (graph,) = (tmp_path / "log").glob("vdlgraph*")
+    assert str(graph) in out
+
+
+def test_frequencies_draws_the_bands_of_a_trained_layer(run, trained, tmp_path):
+    image, picture = tmp_path / "image.png", tmp_path / "bands.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), "uint8")).save(image)
+    command = ["frequencies", "--run", trained, "--output", picture, image, "--layer"]
+    status, out, _ = run(*command, "features.1")
+    assert (status, out.strip()) == (0, str(picture))
+    before = picture.read_bytes()
+    assert Image.open(picture).format == "PNG"
+    for layer, message in (
+        ("features.1", "already exists"),
+        ("features.99", "unknown layer of OctMobileNetV1 'features.99'; did you mean features.9"),
+    ):
+        force = ["--force"] if layer == "features.99" else []
+        status, _, err = run(*command, layer, *force)
+        assert (status, err.count("\n")) == (2, 1)
+        assert message in err
+    assert picture.read_bytes() == before
+
+
 def test_models_lists_names_and_options(run):
     _, out, _ = run("models")
     assert "oct_resnet50 " in out

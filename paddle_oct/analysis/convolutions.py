@@ -46,7 +46,8 @@ def compare_convolutions(
         alpha (float): the share of low-frequency channels of the octave convolutions.
 
     Returns:
-        A row per kind; the ratios are to the ordinary convolution.
+        A row per kind; the ratios are to the ordinary convolution. Octave convolutions of a kind
+        are left out where their bands don't divide by ``p`` or ``groups``.
 
     Raises:
         TypeError, ValueError: an argument is out of range or does not divide the channels.
@@ -60,6 +61,8 @@ def compare_convolutions(
     """
     size = positive_int(size, "compare_convolutions: size")
     kernel_size = positive_int(kernel_size, "compare_convolutions: kernel_size")
+    if kernel_size % 2 == 0:
+        raise ValueError(f"compare_convolutions: kernel_size must be odd, got {kernel_size}")
     het = partial(HetConv, p=p)
     dual = partial(DualConv, groups=groups)
     octave = partial(OctaveConv, alpha_in=alpha, alpha_out=alpha)
@@ -79,12 +82,15 @@ def compare_convolutions(
         "padding": kernel_size // 2,
         "bias_attr": False,
     }
-    layers = {}
+    layers: dict[str, nn.Layer] = {}
     for name in reversed(kinds):  # ours first: their errors say what would be right
-        layers[name] = kinds[name](in_channels, out_channels, **common)
+        try:
+            layers[name] = kinds[name](in_channels, out_channels, **common)
+        except ValueError:
+            if not name.startswith("octave of"):
+                raise
     rows: list[ConvolutionCost] = []
-    for name in kinds:
-        layer = layers[name]
+    for name, layer in reversed(layers.items()):
         parameters = sum(int(p.size) for p in layer.parameters())
         network = _FromMap(layer) if isinstance(layer, OctaveConv) else nn.Sequential(layer)
         macs = count_macs(network, (1, in_channels, size, size))

@@ -194,7 +194,8 @@ def _draw_spectra(axes: Any, high: np.ndarray, low: np.ndarray) -> None:
         density = power * maps[0].size * spacing**2
         # Frequency 0 is the mean; beyond half a cycle per cell the corners cut the rings off.
         whole = (frequency > 0) & (frequency <= 0.5 / spacing)
-        axes.plot(frequency[whole], density[whole], markersize=4, **style)
+        # A band that is flat has no power, and a logarithmic axis no zero.
+        axes.plot(frequency[whole], np.maximum(density[whole], 1e-9), markersize=4, **style)
     axes.axvspan(0.25, 0.5, color="#999999", alpha=0.25, linewidth=0)
     axes.text(
         2**-1.5, 0.96, "the upper octave:\nthe high band alone", fontsize=9,

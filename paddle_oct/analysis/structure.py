@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
 import paddle
 from paddle import nn
 from paddle.static import InputSpec
-
-from paddle_oct.names import first_line
 
 from .hooks import evaluation_run
 
@@ -109,10 +109,13 @@ def add_graph(writer: Any, network: nn.Layer, input_size: Sequence[int]) -> None
             paddle.disable_static()
             traced = copy.deepcopy(network)
             traced.eval()
-            writer.add_graph(traced, [InputSpec([None, *input_size], "float32", "image")])
+            with contextlib.redirect_stdout(io.StringIO()):  # it tells of a failure there too
+                writer.add_graph(traced, [InputSpec([None, *input_size], "float32", "image")])
     except Exception as error:  # whatever the tracer meets in somebody's network
-        raise ValueError(
-            f"the graph of {type(network).__name__} could not be drawn: {first_line(error)}"
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise ValueError(  # the tracer tells the reason last
+            "the graph of the network could not be drawn: "
+            f"{type(network).__name__}: {lines[-1] if lines else type(error).__name__}"
         ) from error
     finally:
         paddle.disable_static()

@@ -23,7 +23,8 @@ def test_formulas(stride):
     assert {row.name: row.parameters for row in rows} == expected
     cells = (size // stride) ** 2
     for row in rows:
-        share = 0.4375 if "octave" in row.name else 1  # 1 - 3/4 a (2 - a)
+        # 1 - 3/4 a (2 - a); at stride 2 l2h runs at the high band's size: 1 - 3/4 a
+        share = (0.4375 if stride == 1 else 0.625) if "octave" in row.name else 1
         assert row.macs == expected[row.name] * cells * share
         assert row.parameter_ratio == pytest.approx(row.parameters / dense)
         assert row.mac_ratio == pytest.approx(row.macs / (dense * cells))
@@ -42,3 +43,8 @@ def test_formulas(stride):
 def test_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         compare_convolutions(64, 64, **arguments)
+
+
+def test_octaves_of_a_kind_need_bands_that_divide():
+    names = [row.name for row in compare_convolutions(6, 4, groups=2, p=3)]
+    assert names[-1] == "octave of HetConv"  # bands of 3 and 2 channels: p = 3 divides, 2 does not

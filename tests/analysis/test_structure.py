@@ -28,7 +28,7 @@ def test_the_tree_names_every_layer_with_its_parameters(network):
 def test_outputs_and_depth(network):
     lines = module_tree(network, (2, 3, 33, 65), depth=2).splitlines()
     assert lines[0].split() == ["layer", "parameters", "output"]
-    (second,) = [line for line in lines if "2: Sequential" in line]
+    (second,) = [line for line in lines if " 2: Sequential" in line]
     assert second.endswith("16x9x17 + 16x5x9")
     assert not any("conv_h2h" in line for line in lines)
     assert lines[-1].split()[-3:] == ["Linear", "2,570", "10"]
@@ -49,7 +49,7 @@ def test_the_graph_is_written_for_any_network(network, tmp_path):
 
 
 def test_errors(tmp_path):
-    with pytest.raises(ValueError, match="the graph of Sequential could not be drawn"):
+    with pytest.raises(ValueError, match="graph of the network could not be drawn: Sequential: "):
         write_graph(nn.Sequential(nn.Linear(5, 2)), (3, 8, 8), tmp_path)
     file = tmp_path / "file"
     file.write_text("")
