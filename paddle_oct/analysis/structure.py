@@ -125,7 +125,7 @@ def write_graph(network: nn.Layer, input_size: Sequence[int], logdir: str | Path
     """Write the graph of a network into a new VisualDL record.
 
     In a notebook, or on the command line, ``visualdl --logdir LOGDIR`` then shows it under
-    "Graphs".
+    "Graphs - Dynamic".
 
     Args:
         network: any network that takes one Tensor.

@@ -40,7 +40,9 @@ def structure(
     click.echo(module_tree(network, (1, *size), depth))
     if logdir is not None:
         graph = write_graph(network, size, logdir)
-        click.echo(f"\nthe graph is in {graph}; visualdl --logdir {logdir} shows it under Graphs")
+        click.echo(
+            f"\nthe graph is in {graph}; visualdl --logdir {logdir} shows it as Graphs - Dynamic"
+        )
 
 
 @click.command(short_help="Draw what the bands of a layer hold.")

@@ -1,0 +1,166 @@
+"""Time of the lightweight convolutions, and of HetConv against its definition kernel by kernel.
+
+    python benchmarks/lightweight.py               # a minute on two cores
+    python benchmarks/lightweight.py --write       # and into benchmarks/RESULTS-lightweight.md
+
+All layers of a table run in the same process, in turns, so that whatever else the machine does
+falls on all. Printed: the median of the repeats with half the quartiles' distance, in Paddle's
+eager mode.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+os.environ.setdefault("GLOG_minloglevel", "2")
+warnings.filterwarnings("ignore", module=r"paddle\.")
+
+import argparse  # noqa: E402
+import statistics  # noqa: E402
+import time  # noqa: E402
+from functools import partial  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import paddle  # noqa: E402
+import paddle.nn.functional as F  # noqa: E402
+from paddle import nn  # noqa: E402
+from tabulate import tabulate  # noqa: E402
+
+from paddle_oct import DSCConv, DualConv, HetConv  # noqa: E402
+from paddle_oct.analysis import count_macs  # noqa: E402
+
+RESULTS = Path(__file__).with_name("RESULTS-lightweight.md")
+
+
+class KernelByKernel(nn.Layer):
+    """HetConv by its definition: one convolution of one channel per kernel, added up."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.p = layer.p
+        whole = layer.kernel()
+        self.filters = nn.LayerList()
+        for n in range(whole.shape[0]):
+            row = nn.ParameterList()
+            for m in range(whole.shape[1]):
+                kernel = whole[n : n + 1, m : m + 1]
+                if (m - n) % self.p:
+                    kernel = kernel[:, :, 1:2, 1:2]
+                initial = nn.initializer.Assign(kernel.numpy())
+                row.append(self.create_parameter(kernel.shape, default_initializer=initial))
+            self.filters.append(row)
+
+    def forward(self, x):
+        channels = paddle.split(x, x.shape[1], axis=1)
+        maps = []
+        for row in self.filters:
+            y = None
+            for channel, kernel in zip(channels, row):
+                part = F.conv2d(channel, kernel, padding=kernel.shape[2] // 2)
+                y = part if y is None else y + part
+            maps.append(y)
+        return paddle.concat(maps, axis=1)
+
+
+def forward(layer, x):
+    with paddle.no_grad():
+        layer(x).numpy()
+
+
+def step(layer, x):
+    layer(x).mean().backward()
+    layer.clear_gradients()
+
+
+def measure(layers, x, run, repeats):
+    """Return for each layer the milliseconds of every repeat, all layers in turns."""
+    for layer in layers:
+        run(layer, x)
+    seconds = [[] for _ in layers]
+    for _ in range(repeats):
+        for layer, taken in zip(layers, seconds):
+            start = time.perf_counter()
+            run(layer, x)
+            taken.append(1000 * (time.perf_counter() - start))
+    return seconds
+
+
+def shown(taken):
+    low, middle, high = statistics.quantiles(taken, n=4)
+    return f"{middle:.2f} ± {(high - low) / 2:.2f}"
+
+
+def against_definition(repeats):
+    rows = []
+    for p in (2, 4, 8, 16):
+        layer = HetConv(64, 64, p, padding=1, bias_attr=False)
+        definition = KernelByKernel(layer)
+        x = paddle.randn([1, 64, 28, 28])
+        difference = float((layer(x) - definition(x)).abs().max())
+        for what, run in (("forward", forward), ("forward and backward", step)):
+            ours, theirs = measure([layer, definition], x, run, repeats)
+            ratio = statistics.median(theirs) / statistics.median(ours)
+            rows.append((p, what, shown(theirs), shown(ours), f"{ratio:.0f}", f"{difference:.1e}"))
+    headers = ("p", "what", "kernel by kernel ms", "HetConv ms", "times faster", "difference")
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def family(repeats):
+    makers = {
+        "nn.Conv2D": partial(nn.Conv2D, kernel_size=3),
+        "nn.Conv2D, groups = 4": partial(nn.Conv2D, kernel_size=3, groups=4),
+        "DSCConv": DSCConv,
+        **{f"HetConv, p = {p}": partial(HetConv, p=p) for p in (2, 4, 8, 64)},
+        "DualConv, groups = 4": partial(DualConv, groups=4),
+    }
+    layers = [make(64, 64, padding=1, bias_attr=False) for make in makers.values()]
+    macs = [count_macs(nn.Sequential(layer), (1, 64, 56, 56)) for layer in layers]
+    x = paddle.randn([4, 64, 56, 56])
+    forwards, steps = (measure(layers, x, run, 3 * repeats) for run in (forward, step))
+    first = [statistics.median(taken[0]) for taken in (forwards, steps)]
+    rows = [
+        (
+            name,
+            f"{m / macs[0]:.2f}",
+            shown(f),
+            f"{statistics.median(f) / first[0]:.2f}",
+            shown(s),
+            f"{statistics.median(s) / first[1]:.2f}",
+        )
+        for name, m, f, s in zip(makers, macs, forwards, steps)
+    ]
+    headers = ("layer", "MAC ratio", "forward ms", "ratio", "forward and backward ms", "ratio")
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
+    arguments = parser.parse_args()
+    paddle.seed(0)
+    text = f"""# Lightweight convolutions
+
+`python benchmarks/lightweight.py --repeats {arguments.repeats} --write`, Paddle
+{paddle.__version__}, {os.cpu_count()} cores, eager mode, medians of interleaved repeats.
+
+## HetConv against its definition, one convolution per kernel
+
+64 -> 64 channels, 3x3, input 1x64x28x28, {arguments.repeats} repeats.
+
+{against_definition(arguments.repeats)}
+
+## The family against `nn.Conv2D`
+
+64 -> 64 channels, 3x3, input 4x64x56x56, {3 * arguments.repeats} repeats.
+
+{family(arguments.repeats)}
+"""
+    print(text)
+    if arguments.write:
+        RESULTS.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
