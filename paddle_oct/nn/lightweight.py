@@ -369,6 +369,9 @@ class HetConv(_MixedConv2D):
             channel, then the 1x1 ones; by default their fan-in is thus what a filter really sees.
         bias_attr (ParamAttr|bool|None): as in ``paddle.nn.Conv2D``: one bias per output channel.
 
+    Sub-layers: ``turns``, all whole turns of ``p`` filters, class by class, and ``rest``, the last
+    ``N % p`` filters; in each ``wide``, the k x k kernels, and ``pointwise1``, ... the 1x1 ones.
+
     Shape: ``[N, C, H, W]``, as in ``paddle.nn.Conv2D``.
 
     Raises:
@@ -466,15 +469,18 @@ class HetConv(_MixedConv2D):
         weight_attr: Any,
     ) -> _Filters:
         part = _Filters(filters, selections, self.in_channels)
-        wide, point = ([kernel[at] for at in part.indices()] for kernel in kernels)
-        part.wide = self._wide(selections[0].size, wide[0], len(selections[0]), weight_attr, False)
-        for number, (selection, weights) in enumerate(zip(selections[1:], point[1:]), start=1):
+        wide, *point = part.indices()
+        part.wide = self._wide(
+            selections[0].size, kernels[0][wide], len(selections[0]), weight_attr, False
+        )
+        for number, (selection, at) in enumerate(zip(selections[1:], point), start=1):
+            initial = FromArray(kernels[1][at])
             conv = nn.Conv2D(
                 selection.size,
                 len(filters),
                 1,
                 groups=len(selection),
-                weight_attr=self._part_attr(weight_attr, f"pointwise{number}", FromArray(weights)),
+                weight_attr=self._part_attr(weight_attr, f"pointwise{number}", initial),
                 bias_attr=False,
             )
             part.add_sublayer(f"pointwise{number}", conv)
