@@ -70,7 +70,7 @@ def test_options():
         assert model_options(name) == common
     assert model_options("oct_densenet121") == {**common, "growth": 32, "stem_channels": 64}
     assert model_options("oct_mobilenet_v2") == {"scale": 1.0, **common}
-    assert model_options("oct_mobilenet_v1") == {"scale": 1.0, **common}
+    assert model_options("oct_mobilenet_v1") == {"scale": 1.0, "conv": "separable", **common}
     assert model_options("oct_mobilenet") == model_options("oct_mobilenet_v1")
     assert model_options("mobilenet_v1") == {"scale": 1.0, "num_classes": 1000, "with_pool": True}
 
