@@ -147,11 +147,11 @@ def _count_classes(tensors: dict[str, np.ndarray]) -> int | None:
 
 def save_weights(network: nn.Layer, path: str | Path) -> None:
     """Write a network's state dict as a ``.pdparams`` file, all of it or nothing."""
-    save_state(network.state_dict(), path)
+    save_state({key: tensor.numpy() for key, tensor in network.state_dict().items()}, path)
 
 
-def save_state(state: dict[str, Any], path: str | Path) -> None:
-    """Write a state dict of Tensors or NumPy arrays as a ``.pdparams`` file, or nothing."""
+def save_state(state: dict[str, np.ndarray], path: str | Path) -> None:
+    """Write a state dict as a ``.pdparams`` file, all of it or nothing."""
     buffer = io.BytesIO()
     paddle.save(state, buffer)
     write_atomically(Path(path), buffer.getvalue())
