@@ -65,6 +65,22 @@ MACS = {
     "rnn": _recurrent,
 }
 
+# The names of the operators' first arguments, for those that people call by name.
+_NAMES = {
+    "matmul": (("x", "input"), ("y", "other"), ("transpose_x",), ("transpose_y",)),
+    "bmm": (("x", "input"), ("y", "mat2")),
+    "mv": (("x", "input"), ("vec",)),
+    "addmm": (("input",), ("x", "mat1"), ("y", "mat2")),
+    "baddbmm": (("input",), ("x", "batch1"), ("y", "batch2")),
+}
+
+
+def by_position(name: str, args: Sequence[Any], named: dict[str, Any]) -> list[Any]:
+    """Return an operator's first arguments in their order, whether given by name or not."""
+    missing = _NAMES.get(name, ())[len(args) :] if named else ()
+    return [*args, *(next((named[n] for n in names if n in named), None) for names in missing)]
+
+
 # Where an operator keeps its dilation; the others have it in front of their groups.
 _DILATION = {"conv2d": 5, "conv3d": 6, "depthwise_conv2d": 6}
 

@@ -20,7 +20,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.base import core
 
-from .operators import MACS, check_kernel_fits
+from .operators import MACS, by_position, check_kernel_fits
 
 _TENSOR_OPERATORS = (
     *("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__"),
@@ -177,7 +177,7 @@ class Tracer:
             for tensor in tensors_in(inputs):
                 self.memory.see(tensor)
             try:
-                self.output = self.model(*inputs)
+                self.model(*inputs)
             except Exception as error:  # whatever somebody's forward raises
                 raise ValueError(self._explain(error, inputs)) from error
 
@@ -256,7 +256,7 @@ class Tracer:
             if threading.get_ident() != self._thread:
                 return operator(*args, **kwargs)
             check_kernel_fits(name, args)
-            inputs = tensors_in(args)
+            inputs = tensors_in([args, kwargs])
             for tensor in inputs:
                 self.memory.see(tensor)
             self._kept_now = 0
@@ -266,7 +266,9 @@ class Tracer:
                 self.memory.see(tensor)
             self.memory.sample()
             if count is not None and outputs and self._stack:
-                self._row(self._stack[-1]).macs += count(args, outputs[0])
+                self._row(self._stack[-1]).macs += count(
+                    by_position(name, args, kwargs), outputs[0]
+                )
             self._note_backward(inputs, outputs)
             return output
 
