@@ -9,6 +9,8 @@ modelled: ``paddle.autograd.saved_tensors_hooks`` is told of every Tensor.
 from __future__ import annotations
 
 import bisect
+import inspect
+import sys
 import threading
 import weakref
 from contextlib import ExitStack, contextmanager
@@ -18,7 +20,6 @@ from typing import Any, Callable, Iterator, Sequence
 
 import paddle
 from paddle import Tensor, nn
-from paddle.base import core
 
 from .operators import MACS, by_position, check_kernel_fits
 
@@ -237,10 +238,7 @@ class Tracer:
     @contextmanager
     def _operators(self) -> Iterator[None]:
         """Let every operator report, and put things back."""
-        places = [(paddle._C_ops, name) for name in dir(core.eager.ops) if name[:2] != "__"]
-        places += [(Tensor, name) for name in _TENSOR_OPERATORS]
-        found = [(place, name, vars(place).get(name)) for place, name in places]
-        before = [(place, name, operator) for place, name, operator in found if callable(operator)]
+        before = _find_operators()
         try:
             for place, name, operator in before:
                 setattr(place, name, self._reporting(name, operator))
@@ -296,7 +294,10 @@ class Tracer:
             self._kept_now += storage.size
             if self._stack:
                 self._row(self._stack[-1]).kept_bytes += storage.size
-        return tensor
+        # Not the Tensor itself: a node that keeps its own output would never be freed.
+        copy = tensor.detach()
+        self.memory.see(copy)
+        return copy
 
     # -- failures ---------------------------------------------------------------------------------
 
@@ -312,6 +313,25 @@ class Tracer:
             f"{kind} fails on an input of {given}, in layer {frame.name!r}, {what}, which was "
             f"given {shapes}: {_reason(error)}"
         )
+
+
+def _find_operators() -> list[tuple[Any, str, Callable]]:
+    """Return where Python finds operators: the place, the name there, and the operator.
+
+    Some modules of Paddle import operators by name, ``paddle.tensor.linalg.matmul`` for one.
+    """
+    operators = {id(f): f for f in vars(paddle._C_ops).values() if inspect.isbuiltin(f)}
+    found = [
+        (module, name, value)
+        for path, module in list(sys.modules.items())
+        if path.startswith("paddle.") and "libpaddle" not in path and inspect.ismodule(module)
+        for name, value in list(vars(module).items())
+        if id(value) in operators
+    ]
+    for name in _TENSOR_OPERATORS:
+        if name in vars(Tensor):
+            found.append((Tensor, name, vars(Tensor)[name]))
+    return found
 
 
 def _named_layers(model: nn.Layer) -> list[tuple[str, nn.Layer]]:
