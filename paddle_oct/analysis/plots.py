@@ -162,20 +162,22 @@ def draw_accuracy(
     )
     if elsewhere:
         own = panels[1]
-        _draw_runs(own, elsewhere, first=0)
+        _draw_runs(own, elsewhere, first=0, unit=1000)
         own.set_title("own runs on other data", fontsize=10)
         own.set_ylabel("best top-1 test accuracy (%)")
         own.margins(x=0.3, y=0.3)
-        own.legend(loc="best", fontsize=8)
-        _log_macs(own)
+        own.set_xlim(left=0)
+        own.set_xlabel("million MACs")
+        own.grid(alpha=0.3)
+        own.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), fontsize=8, frameon=False)
     _save(figure, path)
 
 
-def _draw_runs(axes: Any, runs: Sequence[OwnRun], first: int) -> None:
+def _draw_runs(axes: Any, runs: Sequence[OwnRun], first: int, unit: float = 1) -> None:
     for index, run in enumerate(runs, first):
         alpha = "" if run.alpha is None else f", α {run.alpha}"
         axes.plot(
-            [run.gmacs], [run.top1], ls="", ms=11, marker="*X"[index % 2], markeredgecolor="black",
+            [unit * run.gmacs], [run.top1], ls="", ms=11, marker="*X"[index % 2], markeredgecolor="black",
             color=_COLORS[index % len(_COLORS)],
             label=f"{run.label}: {run.network}{alpha} ({run.data})",
         )  # fmt: skip

@@ -168,7 +168,7 @@ def accuracy(runs: tuple[str, ...], form: str, output: str | None, plot: str | N
     else:
         cells = [
             (
-                f"{row['gmacs']:.3f}",
+                f"{row['gmacs']:.5g}",
                 f"{row['top1']:.1f}",
                 "" if row["alpha"] is None else f"{row['alpha']}",
                 row["network"],
