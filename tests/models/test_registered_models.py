@@ -86,6 +86,9 @@ def trainable_parameters(net):
     return sum(int(p.size) for p in net.parameters() if not p.stop_gradient)
 
 
+EXPORTED = set()
+
+
 def shallow(name, monkeypatch):
     """Build a network with two blocks a stage, since the others only repeat the second."""
     for network in (OctResNet, OctDenseNet):
@@ -119,6 +122,10 @@ def test_every_network(name, monkeypatch, tmp_path):
     assert_all_trained(train_step(net))
 
     net = shallow(name, monkeypatch)
+    shapes = tuple((n, tuple(t.shape)) for n, t in net.state_dict().items())
+    if shapes in EXPORTED:  # ResNet-50 differs from ResNet-26 in depth alone
+        return
+    EXPORTED.add(shapes)
     net.eval()
     path = str(tmp_path / "net")
     paddle.jit.save(net, path, input_spec=[InputSpec([None, 3, None, None], "float32", "x")])
