@@ -177,7 +177,8 @@ def _draw_runs(axes: Any, runs: Sequence[OwnRun], first: int, unit: float = 1) -
     for index, run in enumerate(runs, first):
         alpha = "" if run.alpha is None else f", α {run.alpha}"
         axes.plot(
-            [unit * run.gmacs], [run.top1], ls="", ms=11, marker="*X"[index % 2], markeredgecolor="black",
+            [unit * run.gmacs], [run.top1], ls="", ms=11,
+            marker="*X"[index % 2], markeredgecolor="black",
             color=_COLORS[index % len(_COLORS)],
             label=f"{run.label}: {run.network}{alpha} ({run.data})",
         )  # fmt: skip
