@@ -91,17 +91,25 @@ def derive_attr(
 
 
 class FromArray(Initializer):
-    """Initialise with an array; like ``Assign``, but not through a list of Python floats."""
+    """Initialise with an array; like ``Assign``, but not through a list of Python floats.
+
+    It serves once and then lets go of the array, which a layer would hold as long as it lives.
+    """
 
     def __init__(self, value: np.ndarray) -> None:
         super().__init__()
-        self.value = value
+        self.value: np.ndarray | None = value
+
+    def __deepcopy__(self, memo: dict) -> FromArray:
+        return self  # Paddle copies a parameter's attributes, and the layer keeps the original
 
     def forward(self, var, block=None):
         if not paddle.in_dynamic_mode():
             return Assign(self.value)(var, block)
         with paddle.no_grad():
-            return paddle.assign(paddle.to_tensor(self.value).astype(var.dtype), output=var)
+            paddle.assign(paddle.to_tensor(self.value).astype(var.dtype), output=var)
+        self.value = None
+        return var
 
 
 class Scaled(Initializer):
