@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .convert import *  # noqa: F403
     from .models import *  # noqa: F403
     from .nn import *  # noqa: F403
 
@@ -57,6 +58,10 @@ _PUBLIC = {
         "oct_se_resnet101",
         "oct_se_resnet152",
         "oct_se_resnet152_v1e",
+    ),
+    "convert": (
+        "OctavizeReport",
+        "octavize",
     ),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

@@ -16,7 +16,7 @@ import click  # noqa: E402
 
 from paddle_oct.version import __version__  # noqa: E402
 
-from . import analysis, convs, models, training, views, weights  # noqa: E402
+from . import analysis, convs, models, octavize, training, views, weights  # noqa: E402
 
 for _talkative in ("matplotlib", "httpx", "paddle.utils.download"):
     logging.getLogger(_talkative).setLevel(logging.WARNING)
@@ -36,6 +36,7 @@ def cli(debug: bool) -> None:
     paddle-oct predict --run runs/... cat.jpg         ask a trained network
     paddle-oct predict --model oct_mobilenet_v1 cat.jpg   ask one that its authors trained
     paddle-oct import-weights resnet50.pth --model oct_resnet50 --output oct_resnet50.pdparams
+    paddle-oct octavize mobilenet_v2 --alpha .25      turn a vanilla network into an octave one
     paddle-oct summary oct_resnet50 --alpha 0.25      layers, parameters, multiply-accumulates
     paddle-oct compare resnet50 oct_resnet50@.25      what networks cost, side by side
     paddle-oct sweep oct_resnet50 --plot cost.png     what alpha saves
@@ -51,6 +52,7 @@ for _command in (
     models.summary,
     models.models,
     weights.import_weights,
+    octavize.octavize_command,
     analysis.compare,
     analysis.sweep,
     analysis.accuracy,

@@ -119,6 +119,17 @@ class OctaveAvgPool2D(_OctavePool2D):
 
     _layer = nn.AvgPool2D
 
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        exclusive: bool = True,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, ceil_mode)
+        self.pool.exclusive = self.pool_low.exclusive = exclusive
+
 
 class _OnTensors(nn.Layer):
     """A function of Tensors as a layer.

@@ -1,0 +1,145 @@
+"""What was recorded: a list of calls and the tensors between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterator, Literal
+
+
+@dataclass(eq=False)
+class Value:
+    """A tensor that a network computes, or its input.
+
+    Attributes:
+        index: its place in the order of computation.
+        shape: its shape while it was recorded.
+        node: the call that made it, None for the input.
+    """
+
+    index: int
+    shape: tuple[int, ...]
+    node: Node | None = None
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it can be a feature map ``[N, C, H, W]``."""
+        return len(self.shape) == 4
+
+    def __repr__(self) -> str:
+        return f"x{self.index}{list(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter or buffer of the network, used in a call."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """An argument that is the ``training`` flag of the layer of this name ("" is the network)."""
+
+    layer: str
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An object that is no literal, such as a data type or an array."""
+
+    value: Any = field(hash=False)
+
+
+@dataclass(eq=False)
+class Node:
+    """A call.
+
+    Attributes:
+        kind: what was called: a sub-layer, a function, a method or attribute of a Tensor.
+        target: the layer's name, the function's dotted path, or the method's name.
+        args, kwargs: what with; :class:`Value` and the like stand for tensors and sizes.
+        output: what came back: a :class:`Value`, or tuples and lists of them.
+        scope: the layer in whose forward it stands.
+        function: what to look at for the names of a function's arguments.
+    """
+
+    kind: Literal["layer", "function", "method", "attribute"]
+    target: str
+    args: tuple
+    kwargs: dict[str, Any]
+    output: Any = None
+    scope: str = ""
+    function: Callable | None = None
+
+    @property
+    def inputs(self) -> list[Value]:
+        """The tensors that it is given, in order."""
+        return [v for v in leaves((self.args, self.kwargs)) if isinstance(v, Value)]
+
+    @property
+    def outputs(self) -> list[Value]:
+        """The tensors that it makes."""
+        return [v for v in leaves(self.output) if isinstance(v, Value)]
+
+    @property
+    def name(self) -> str:
+        """What a user calls it: ``layer4.0.conv1``, ``flatten``."""
+        return self.target if self.kind == "layer" else self.target.rpartition(".")[2]
+
+
+@dataclass(eq=False)
+class Graph:
+    """A recorded forward.
+
+    Attributes:
+        input: the tensor that it is given.
+        nodes: the calls in order.
+        output: what it returns.
+    """
+
+    input: Value
+    nodes: list[Node]
+    output: Any
+
+    @property
+    def values(self) -> list[Value]:
+        """All tensors, in order."""
+        return [self.input, *(v for node in self.nodes for v in node.outputs)]
+
+    def consumers(self) -> dict[Value, list[Node | None]]:
+        """Return for every tensor the calls that use it; None stands for the network's output."""
+        users: dict[Value, list[Node | None]] = {value: [] for value in self.values}
+        for node in self.nodes:
+            for value in node.inputs:
+                users[value].append(node)
+        for value in leaves(self.output):
+            if isinstance(value, Value):
+                users[value].append(None)
+        return users
+
+
+def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
+    """Apply a function to everything in nested lists, tuples, dicts and slices."""
+    if isinstance(tree, (list, tuple)):
+        mapped = [map_leaves(function, item) for item in tree]
+        if hasattr(tree, "_fields"):  # a named tuple
+            return type(tree)(*mapped)
+        return tuple(mapped) if isinstance(tree, tuple) else mapped
+    if isinstance(tree, dict):
+        return {key: map_leaves(function, item) for key, item in tree.items()}
+    if isinstance(tree, slice):
+        return slice(*(map_leaves(function, p) for p in (tree.start, tree.stop, tree.step)))
+    return function(tree)
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """Iterate over everything in nested lists, tuples, dicts and slices."""
+    if isinstance(tree, (list, tuple)):
+        for item in tree:
+            yield from leaves(item)
+    elif isinstance(tree, dict):
+        yield from leaves(list(tree.values()))
+    elif isinstance(tree, slice):
+        yield from leaves([tree.start, tree.stop, tree.step])
+    else:
+        yield tree

@@ -1,0 +1,86 @@
+"""Which channels of the old network are where in a pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+from paddle_oct.nn import split_channels
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The channels of both bands, by their numbers in the old network's tensor.
+
+    Attributes:
+        high, low: channel numbers in the order in which the band holds them.
+    """
+
+    high: tuple[int, ...]
+    low: tuple[int, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        return len(self.high) + len(self.low)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Old channel numbers, high first."""
+        return self.high + self.low
+
+    @property
+    def alpha(self) -> float:
+        """The share of low-frequency channels."""
+        return len(self.low) / self.channels
+
+    def places(self) -> list[int]:
+        """Return where each old channel is, counting high channels first."""
+        place = {channel: position for position, channel in enumerate(self.order)}
+        return [place[channel] for channel in range(self.channels)]
+
+
+def one_band(channels: int) -> Layout:
+    """Return the layout of an ordinary tensor."""
+    return Layout(tuple(range(channels)))
+
+
+def split_layout(channels: int, alpha: float, groups: int = 1) -> Layout:
+    """Split channels by ``alpha``, high first.
+
+    With ``groups``, each group of channels is split alike, so that a grouped convolution finds of
+    each of its groups a part in either band.
+
+    Raises:
+        ValueError: the groups do not divide the bands.
+    """
+    high, low = split_channels(channels, alpha)
+    if high % groups or low % groups:
+        raise ValueError(f"groups={groups} does not divide bands of {high} and {low} channels")
+    size, kept = channels // groups, high // groups
+    return Layout(
+        tuple(g * size + c for g in range(groups) for c in range(kept)),
+        tuple(g * size + c for g in range(groups) for c in range(kept, size)),
+    )
+
+
+def concat_layouts(layouts: Sequence[Layout]) -> Layout:
+    """Return the layout of pairs put one after the other along the channels, band by band."""
+    high: list[int] = []
+    low: list[int] = []
+    offset = 0
+    for layout in layouts:
+        high += [offset + channel for channel in layout.high]
+        low += [offset + channel for channel in layout.low]
+        offset += layout.channels
+    return Layout(tuple(high), tuple(low))
+
+
+def runs(channels: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the ranges ``[start, stop)`` of consecutive numbers that make up a sequence."""
+    found: list[tuple[int, int]] = []
+    for channel in channels:
+        if found and found[-1][1] == channel:
+            found[-1] = (found[-1][0], channel + 1)
+        else:
+            found.append((channel, channel + 1))
+    return found
