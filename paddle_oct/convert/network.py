@@ -10,7 +10,6 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 import paddle
 from paddle import nn
 
-from paddle_oct.analysis import count_macs
 from paddle_oct.nn import OctaveConv
 from paddle_oct.nn.arguments import positive_int
 from paddle_oct.nn.octave_conv import Downsample
@@ -98,6 +97,8 @@ def octavize(
         >>> print(list(octave(paddle.rand([2, 3, 64, 64])).shape))
         [2, 10]
     """
+    from paddle_oct.analysis import count_macs  # imports training, which imports this room
+
     if not isinstance(model, nn.Layer):
         hint = "; pass its network" if isinstance(model, paddle.Model) else ""
         raise TypeError(

@@ -109,7 +109,7 @@ def test_alpha_0_is_the_identity(network):
 
 @pytest.mark.parametrize("alpha", [0.25, 0.5])
 def test_a_constant_image_and_pixelwise_kernels_give_the_same_output(network, halved, alpha):
-    """Where maps are constant, halving and doubling them does nothing; the channels' order shows."""
+    """Where maps are constant, halving and doubling them does nothing; an order would show."""
     name, net, size = network
     octave = halved[1] if alpha == 0.5 else octavize(net, alpha, input_size=size)
     assert bool(octave.octave_report.replaced) == (name not in UNCHANGED)
