@@ -82,11 +82,10 @@ def octavize_command(
         if not isinstance(alpha, float):
             raise ValueError("--layer-alpha goes with a single --alpha, not with one per stage")
         alpha = {**dict(layer_alphas), "*": alpha}
-    channels = 1 if model == "LeNet" else 3
     octave = octavize(
         network,
         alpha,
-        input_size=(1, channels, image_size, image_size),
+        input_size=(1, 3, image_size, image_size),
         inplace=True,
         include=include or None,
         exclude=exclude or None,

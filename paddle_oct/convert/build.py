@@ -54,7 +54,7 @@ def octave_conv(
         for row, channel in enumerate(target.order):
             kernel[row] = kernel[row][columns[channel // per_group]]
     for path, block in octave.split_kernel(kernel).items():
-        getattr(octave, f"conv_{path}").weight.set_value(block)
+        getattr(octave, path).weight.set_value(block)
     if conv.bias is not None:
         bias = conv.bias.detach().numpy()
         for path in octave.children():
