@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator
+from dataclasses import dataclass
+from typing import Callable, Iterator, Sequence
 
 import numpy as np
 import paddle
@@ -25,51 +26,66 @@ def evaluating(model: nn.Layer) -> Iterator[None]:
             layer.training = mode
 
 
-def other_inputs(model: nn.Layer, x: Tensor) -> list[Tensor]:
-    """Return an input of another batch than ``x``, and of another size if the network takes one."""
-    batch, channels, height, width = x.shape
+@dataclass(frozen=True)
+class Sample:
+    """An input of the old network, and the tensors that it returned."""
+
+    x: Tensor
+    outputs: list[np.ndarray]
+
+
+def sample(model: nn.Layer, shape: Sequence[int]) -> Sample:
+    """Run a network on noise of a shape; drawn random numbers are put back."""
+    x = image(shape)
+    random_state = paddle.get_rng_state()
+    outputs = [tensor.numpy() for tensor in leaves(model(x)) if isinstance(tensor, Tensor)]
+    paddle.set_rng_state(random_state)
+    return Sample(x, outputs)
+
+
+def sample_beside(model: nn.Layer, shape: Sequence[int]) -> Sample:
+    """Run a network on another batch, and on another size if it takes one."""
+    batch, channels, height, width = shape
     candidates = [
         (height // 2 + 1 - height // 2 % 2, width // 2 + 3 - width // 2 % 2),
         (height // 2, width // 2),
         (height + 32, width + 64),
     ]
     for size in candidates:
-        other = image((batch + 1, channels, *size))
         try:
-            model(other)
+            return sample(model, (batch + 1, channels, *size))
         except Exception:
             continue  # a network of a fixed size, or one that needs a larger image
-        return [other]
-    return [image((batch + 1, channels, height, width))]
+    return sample(model, (batch + 1, channels, height, width))
 
 
-def image(shape: tuple[int, ...]) -> Tensor:
+def image(shape: Sequence[int]) -> Tensor:
     """Return an input of this shape, noise."""
     numbers = np.random.default_rng(0).normal(size=shape)
     return paddle.to_tensor(numbers, dtype=paddle.get_default_dtype())
 
 
-def check_followed(model: nn.Layer, forward: Callable, inputs: list[Tensor]) -> None:
-    """Compare a recorded forward with the network's own.
+def check_followed(model: nn.Layer, forward: Callable, samples: Sequence[Sample]) -> None:
+    """Compare a recorded forward with what the network returned.
 
     Raises:
         CannotFollow: they differ, or the recorded one does not run.
     """
-    for x in inputs:
+    for known in samples:
         random_state = paddle.get_rng_state()
-        expected = [t.numpy() for t in leaves(model(x)) if isinstance(t, Tensor)]
-        paddle.set_rng_state(random_state)
         try:
-            found = [t.numpy() for t in leaves(forward(model, x)) if isinstance(t, Tensor)]
-            same = len(found) == len(expected) and all(map(_close, found, expected))
+            found = [t.numpy() for t in leaves(forward(model, known.x)) if isinstance(t, Tensor)]
+            same = len(found) == len(known.outputs) and all(map(_close, found, known.outputs))
             why = "gives another output"
         except Exception as error:
             same, why = False, f"fails ({' '.join(str(error).split())[:200]})"
+        finally:
+            paddle.set_rng_state(random_state)
         if not same:
             raise CannotFollow(
                 f"the network's forward could not be followed: what was recorded {why} for an "
-                f"input of {list(x.shape)}; perhaps it computes outside of paddle and paddle.nn, "
-                f"or decides by the size of its input"
+                f"input of {list(known.x.shape)}; perhaps it computes outside of paddle and "
+                f"paddle.nn, or decides by the size of its input"
             )
 
 
@@ -82,28 +98,25 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.allclose(a, b, rtol=1e-4, atol=1e-5 * scale, equal_nan=True))
 
 
-def check_converted(model: nn.Layer, shapes: list[Any], inputs: list[Tensor]) -> None:
-    """Run a converted network on inputs, and compare the shapes of its outputs.
+def check_converted(model: nn.Layer, samples: Sequence[Sample]) -> None:
+    """Run a converted network, and compare the shapes of its outputs with the old ones.
 
     Raises:
         ValueError: it does not run, or an output has another shape.
     """
-    for x, expected in zip(inputs, shapes):
+    for known in samples:
+        size = list(known.x.shape)
         try:
-            found = output_shapes(model(x))
+            output = model(known.x)
         except Exception as error:
             raise ValueError(
-                f"octavize: the converted network fails on an input of {list(x.shape)}: "
+                f"octavize: the converted network fails on an input of {size}: "
                 f"{' '.join(str(error).split())[:300]}"
             ) from error
+        found = [list(t.shape) for t in leaves(output) if isinstance(t, Tensor)]
+        expected = [list(array.shape) for array in known.outputs]
         if found != expected:
             raise ValueError(
-                f"octavize: the converted network's output for an input of {list(x.shape)} has "
-                f"the shape {found}, not {expected}; where alpha is 1 the size must be even in "
-                f"every stage"
+                f"octavize: the converted network's output for an input of {size} has the shape "
+                f"{found}, not {expected}; where alpha is 1 every stage's size must be even"
             )
-
-
-def output_shapes(output: Any) -> list[list[int]]:
-    """Return the shapes of all tensors of an output."""
-    return [[int(s) for s in t.shape] for t in leaves(output) if isinstance(t, Tensor)]

@@ -16,12 +16,12 @@ from paddle_oct.nn.octave_conv import Downsample
 
 from .build import octave_conv, octave_norm
 from .check import (
+    Sample,
     check_converted,
     check_followed,
     evaluating,
-    image,
-    other_inputs,
-    output_shapes,
+    sample,
+    sample_beside,
 )
 from .follow import CannotFollow, Graph, render, trace
 from .octave_source import OctaveWriter
@@ -114,12 +114,10 @@ def octavize(
     selection = Selection(_conv_names(model), alpha, include, exclude)
 
     with evaluating(model):
-        x = image(size)
-        inputs = [x, *_inputs_beside(model, x)]
-        shapes = [output_shapes(model(given)) for given in inputs]
+        samples = _samples(model, size)
         try:
-            graph = trace(model, x)
-            check_followed(model, render(graph, _argument(model)).compile(), inputs)
+            graph = trace(model, samples[0].x)
+            check_followed(model, render(graph, _argument(model)).compile(), samples)
         except CannotFollow as error:
             raise ValueError(f"octavize: {type(model).__name__}: {error}") from None
     roles = Roles(model, graph)
@@ -132,7 +130,7 @@ def octavize(
     with _undone_on_failure(target):
         _install(target, layers, forward)
         with evaluating(target):
-            check_converted(target, shapes, inputs)
+            check_converted(target, samples)
         type(target).octave_report = _report(
             name, roles, graph, plan, size, macs_before, count_macs(target, size)
         )
@@ -153,15 +151,15 @@ def _conv_names(model: nn.Layer) -> list[str]:
     return [name for name, layer in model.named_sublayers() if isinstance(layer, nn.Conv2D)]
 
 
-def _inputs_beside(model: nn.Layer, x: paddle.Tensor) -> list[paddle.Tensor]:
+def _samples(model: nn.Layer, size: tuple[int, ...]) -> list[Sample]:
     try:
-        model(x)
+        first = sample(model, size)
     except Exception as error:
         raise ValueError(
-            f"octavize: {type(model).__name__} does not take an input of {list(x.shape)}, give "
+            f"octavize: {type(model).__name__} does not take an input of {list(size)}, give "
             f"another input_size: {' '.join(str(error).split())[-200:]}"
         ) from error
-    return other_inputs(model, x)
+    return [first, sample_beside(model, size)]
 
 
 def _argument(model: nn.Layer) -> str:

@@ -314,7 +314,7 @@ def _pool_role(
     stride = kernel_size if stride is None else stride
     try:
         kernel, step = size2(kernel_size, "kernel_size"), size2(stride, "stride")
-        sides = padding_sides(padding)
+        sides = padding_sides(padding, "padding")
     except (TypeError, ValueError):
         return _OPAQUE
     if sides is None or sides[0] != sides[1] or sides[2] != sides[3]:
