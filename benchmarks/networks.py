@@ -51,7 +51,7 @@ Each is built by `paddle_oct.create_model(NAME, alpha=...)`, with one alpha or o
 Parameters are those that are trained, with 1000 classes, and the same for every alpha. MACs are the
 multiply-accumulates of convolutions and linear layers for one image of 224x224, in G; "paper" is
 what Tables 5, 7 and 9 of arXiv:1904.05049 print, which counts batch-norm too and so a little more.
-(For the vanilla MobileNets it quotes their own papers; V2 has no expansion in its first block there, 0.013 G.)
+(For vanilla MobileNets it quotes their own papers, where V2's first block lacks 0.013 G.)
 
 With `features_only=True` a network is a backbone and returns the maps of its stages, whose channels
 and strides are in the second table.
