@@ -15,6 +15,7 @@ import os
 import warnings
 
 os.environ.setdefault("GLOG_minloglevel", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "2")  # Paddle's own choice is one
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
 import argparse  # noqa: E402

@@ -25,6 +25,7 @@ from typing import Any, Callable, Sequence
 from paddle import Tensor, nn
 
 from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveSE, PerBand, add, merge, split
+from paddle_oct.nn.forms import plus
 
 from .network import OctNetwork
 from .options import Alpha, ConvOptions
@@ -85,7 +86,9 @@ class ResidualBlock(nn.Layer):
         return x
 
     def forward(self, x):
-        return self.act(add(self.residual(x), self.shortcut(x)))
+        shortcut = self.shortcut(x)
+        y = add(self.residual(x), shortcut, lambda y, x: plus(y, x, self))
+        return self.act(y, overwrite=True)
 
 
 class BasicBlock(ResidualBlock):

@@ -27,6 +27,7 @@ from .feature import (
     split_channels,
     up2,
 )
+from .forms import activate
 
 
 class PerBand(nn.Layer):
@@ -49,7 +50,10 @@ class PerBand(nn.Layer):
         super().__init__()
         self.layer = layer
 
-    def forward(self, x: OctaveFeature) -> OctaveFeature:
+    def forward(self, x: OctaveFeature, overwrite: bool = False) -> OctaveFeature:
+        """Apply the layer; ``overwrite`` allows to do it in place, to a sum nobody else reads."""
+        if overwrite:
+            return map_bands(lambda band: activate(self.layer, band), x)
         return map_bands(self.layer, x)
 
 

@@ -8,6 +8,7 @@ from paddle import nn
 
 from .arguments import Size2
 from .feature import OctaveFeature, map_bands
+from .forms import activate
 from .octave_conv import OctaveConv
 
 LayerFactory = Callable[..., nn.Layer]
@@ -109,4 +110,8 @@ class Conv_BN_ACT(Conv_BN):
         self.act = activation_layer()
 
     def forward(self, x) -> OctaveFeature:
-        return map_bands(self.act, super().forward(x))
+        return map_bands(
+            lambda high: activate(self.act, high, self.bn_h),
+            super().forward(x),
+            lambda low: activate(self.act, low, self.bn_l),
+        )

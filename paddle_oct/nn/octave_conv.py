@@ -20,6 +20,7 @@ from .arguments import (
     size2,
 )
 from .feature import OctaveFeature, as_bands, check_alpha, down2, split_channels, up2
+from .forms import convolve, plus
 
 Downsample = Literal["avg_pool", "strided_conv"]
 
@@ -202,18 +203,18 @@ class OctaveConv(nn.Layer):
         y_high = y_low = None
 
         if self.conv_h2h is not None:
-            y_high = self.conv_h2h(high)
+            y_high = convolve(self.conv_h2h, high)
         if self.conv_l2h is not None:
-            from_low = self.conv_l2h(low)
+            from_low = convolve(self.conv_l2h, low)
             if self._up_l2h:
                 from_low = up2(from_low, like=y_high)
-            y_high = from_low if y_high is None else y_high + from_low
+            y_high = from_low if y_high is None else plus(y_high, from_low, self.conv_h2h, False)
 
         if self.conv_l2l is not None:
-            y_low = self.conv_l2l(down2(low) if self._pool_stride else low)
+            y_low = convolve(self.conv_l2l, down2(low) if self._pool_stride else low)
         if self.conv_h2l is not None:
-            from_high = self.conv_h2l(down2(high) if self._pool_h2l else high)
-            y_low = from_high if y_low is None else y_low + from_high
+            from_high = convolve(self.conv_h2l, down2(high) if self._pool_h2l else high)
+            y_low = from_high if y_low is None else plus(y_low, from_high, self.conv_l2l, False)
         return y_high, y_low
 
     def extra_repr(self) -> str:
