@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
+from typing import Sequence
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -20,21 +22,33 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def check_output(path: str | Path, force: bool = False) -> Path:
-    """Return the path of a file that may be written, before the work that it is to hold.
+def check_output(path: str | Path, force: bool = False, suffixes: Sequence[str] = ()) -> Path:
+    """Return the path of a file that can be written, before the work whose result it is to hold.
 
     Args:
         path: the file.
         force: whether it may replace a file.
+        suffixes: what its name may end in; anything if there are none.
 
     Raises:
-        ValueError: there is such a file already, or no such folder.
+        ValueError: its name ends in something else, there is such a file already, or its folder
+            does not exist or can't be written.
     """
     path = Path(path)
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ValueError(f"{path}: the file's name must end in {' or '.join(suffixes)}")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it")
     if path.exists() and not force:
         raise ValueError(f"{path} already exists; choose another name, or overwrite with --force")
     if not path.parent.is_dir():
-        raise ValueError(f"{path}: there is no folder {path.parent}")
+        raise ValueError(f"{path} can't be written: there is no folder {path.parent}")
+    trial = path.with_name(f".{path.name}.{os.getpid()}.trial")
+    try:
+        trial.touch()
+    except OSError as error:
+        raise ValueError(f"{path} can't be written ({error.strerror})") from error
+    finally:
+        with contextlib.suppress(OSError):
+            trial.unlink()
     return path

@@ -5,7 +5,7 @@ from .convolutions import ConvolutionCost, compare_convolutions
 from .frequency import RadialSpectrum, draw_frequencies, octave_bands, radial_power_spectrum
 from .plots import draw_accuracy, draw_layers, draw_sweep
 from .profiling import Latency, LayerCost, MemoryCost, Profile, count_macs, profile
-from .published import PUBLISHED, OwnRun, Published, read_run
+from .published import PUBLISHED, OwnRun, Published
 from .structure import add_graph, module_tree, write_graph
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "octave_bands",
     "profile",
     "radial_power_spectrum",
-    "read_run",
     "sweep",
     "write_graph",
 ]

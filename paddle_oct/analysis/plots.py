@@ -6,11 +6,11 @@ import io
 from pathlib import Path
 from typing import Any, Sequence
 
-from paddle_oct.training.run_folder import write_atomically
+from paddle_oct.files import check_output, write_atomically
 
 from .comparison import Comparison
 from .published import PUBLISHED, OwnRun, Published
-from .tables import check_writable, human_count
+from .tables import human_count
 
 PICTURES = (".png", ".svg", ".pdf")
 # Okabe and Ito's colours, which remain distinct for the colour-blind; yellow is too pale for lines.
@@ -41,7 +41,7 @@ def draw_sweep(comparison: Comparison, path: str | Path) -> None:
     """
     if comparison.alphas is None:
         raise ValueError("draw_sweep: this comparison is not over alpha; see sweep")
-    path = check_writable(path, PICTURES)
+    path = check_output(path, True, PICTURES)
     figure = _figure(7, 4.6)
     axes = figure.subplots()
     order = sorted(range(len(comparison.alphas)), key=lambda i: comparison.alphas[i])
@@ -87,7 +87,7 @@ def draw_layers(comparison: Comparison, path: str | Path) -> None:
     """
     from matplotlib.ticker import MaxNLocator
 
-    path = check_writable(path, PICTURES)
+    path = check_output(path, True, PICTURES)
     profiles = comparison.profiles
     figure = _figure(1.5 + 4.2 * len(profiles), 6.4)
     panels = figure.subplots(2, len(profiles), sharey="row", squeeze=False)
@@ -121,13 +121,13 @@ def draw_accuracy(
 
     Args:
         path: as in :func:`draw_sweep`.
-        runs: what :func:`read_run` returned.
+        runs: what :func:`paddle_oct.training.read_run` returned.
         published: the results to draw; filled markers are vanilla networks (alpha 0).
 
     Raises:
         ValueError: the file can't be written.
     """
-    path = check_writable(path, PICTURES)
+    path = check_output(path, True, PICTURES)
     here = [run for run in runs if run.data.startswith("imagenet")]
     elsewhere = [run for run in runs if run not in here]
     figure = _figure(9.5 + 4.5 * bool(elsewhere), 6)

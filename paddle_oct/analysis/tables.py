@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import math
-from pathlib import Path
 from typing import Any, Sequence
 
 from tabulate import tabulate
@@ -65,32 +63,3 @@ def human_bytes(number: float) -> str:
         if number >= size:
             return f"{number / size:.1f} {unit}"
     return f"{number:.0f} B"
-
-
-def check_writable(path: str | Path, suffixes: Sequence[str] = ()) -> Path:
-    """Make sure that a file can be written, before the work whose result it is to hold.
-
-    Args:
-        path: the file.
-        suffixes: what its name may end in.
-
-    Raises:
-        ValueError: its name ends in something else, it is a folder, or its folder does not exist
-            or can't be written.
-    """
-    path = Path(path)
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise ValueError(f"{path}: the file's name must end in {' or '.join(suffixes)}")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, not a file to write")
-    if not path.parent.is_dir():
-        raise ValueError(f"{path} can't be written: there is no folder {path.parent}")
-    trial = path.with_name(f".{path.name}.trial")
-    try:
-        trial.touch()
-    except OSError as error:
-        raise ValueError(f"{path} can't be written ({error.strerror})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            trial.unlink()
-    return path

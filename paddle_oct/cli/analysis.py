@@ -9,8 +9,9 @@ import click
 
 from paddle_oct import analysis
 from paddle_oct.analysis.plots import PICTURES
-from paddle_oct.analysis.tables import FORMS, check_writable, render
-from paddle_oct.training.run_folder import write_atomically
+from paddle_oct.analysis.tables import FORMS, render
+from paddle_oct.files import check_output, write_atomically
+from paddle_oct.training import read_run
 
 from .options import SettingType
 
@@ -151,7 +152,7 @@ def sweep(
 def accuracy(runs: tuple[str, ...], form: str, output: str | None, plot: str | None) -> None:
     """List published ImageNet accuracies with their costs, and those of RUNS of your own."""
     _check_files(output, plot)
-    own = [analysis.read_run(run) for run in runs]
+    own = [read_run(run) for run in runs]
     rows = [dataclasses.asdict(result) for result in analysis.PUBLISHED]
     rows += [
         {
@@ -197,14 +198,14 @@ def _layer_tables(result: analysis.Comparison, form: str) -> str:
 def _check_files(output: str | None, plot: str | None) -> None:
     """Refuse files that can't be written before anything is computed."""
     if output is not None:
-        check_writable(output)
+        check_output(output, force=True)
     if plot is not None:
-        check_writable(plot, PICTURES)
+        check_output(plot, True, PICTURES)
 
 
 def _put(text: str, output: str | None) -> None:
     if output is None:
         click.echo(text)
     else:
-        write_atomically(check_writable(output), text + "\n")
+        write_atomically(check_output(output, force=True), text + "\n")
         click.echo(f"written: {output}", err=True)

@@ -8,6 +8,7 @@ from .evaluate import evaluate, predict_images, predict_logits
 from .fit import Result, fit, load_network, load_run_data, prepare, resume, train
 from .preprocessing import Preprocessing, read_image
 from .recipe import Recipe
+from .results import read_run
 from .run_folder import Checkpoint, RunFolder
 from .trained import Trained
 
@@ -33,6 +34,7 @@ __all__ = [
     "prepare",
     "read_class_names",
     "read_image",
+    "read_run",
     "read_scalars",
     "resume",
     "train",

@@ -15,6 +15,8 @@ import paddle
 from paddle import nn
 from paddle.callbacks import Callback, ProgBarLogger, VisualDL
 
+from paddle_oct.analysis import add_graph
+
 from .curves import draw_curves, record_files
 from .run_folder import Row, RunFolder
 
@@ -134,8 +136,6 @@ class Record(VisualDL):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         from visualdl import LogWriter
-
-        from paddle_oct.analysis.structure import add_graph  # which itself reads runs
 
         super().on_train_begin(logs)
         if not self._is_write():
