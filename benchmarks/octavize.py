@@ -39,8 +39,8 @@ multiply-accumulates (M) of convolutions and linear layers for one image (224x22
 299x299, LeNet 28x28).
 
 "saved / formula" compares what the replaced layers save with `1 - 3/4 (a + b - ab)` of each of
-them, the paper's Table 1 for a layer from alpha a to alpha b. That formula is the one of stride 1: at
-stride 2 the path from low to high costs as much as in the vanilla layer, since its input is as
+them, the paper's Table 1 for a layer from alpha a to alpha b. That formula is the one of stride 1:
+at stride 2 the path from low to high costs as much as in the vanilla layer, since its input is as
 large as its output; and a map of odd size has a low band of more than half its size.
 
 A network's stem and its last stage stay vanilla, as in the paper; the last column counts the other

@@ -76,6 +76,8 @@ def octave_norm(norm: nn.Layer, layout: Layout) -> OctaveNorm:
 def _part(norm: nn.Layer, channels: tuple[int, ...]) -> nn.Layer:
     """Return a norm for some of a norm's channels."""
     part = copy.deepcopy(norm)
+    # paddle.summary takes layers of one full name for one layer.
+    part._full_name = paddle.utils.unique_name.generate(norm.full_name().rpartition("_")[0])
     chosen = paddle.to_tensor(channels)
     with paddle.no_grad():
         for name, old in norm._parameters.items():

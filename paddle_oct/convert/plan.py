@@ -64,6 +64,10 @@ def make_plan(roles: Roles, graph: Graph, selection: Selection, pool_last: bool)
             break
         except _Blocked as error:
             blocked[error.node] = error.reason
+    if not plan.convs:
+        for name, reason in plan.kept.items():
+            if reason.startswith("alpha="):  # nothing else was wrong, at least here
+                raise ValueError(f"octavize: {name}: {reason}; choose a larger alpha")
     if pool_last and plan.convs:
         for node in graph.nodes:
             if planner.pools_at_the_end(node) and node not in plan.convs:
