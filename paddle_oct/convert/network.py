@@ -93,7 +93,7 @@ def octavize(
         >>> octave = octavize(net, alpha=0.5, input_size=(1, 3, 64, 64))
         >>> report = octave.octave_report
         >>> print(len(report.replaced), "of", len(report.convs))
-        15 of 20
+        16 of 20
         >>> print(list(octave(paddle.rand([2, 3, 64, 64])).shape))
         [2, 10]
     """
