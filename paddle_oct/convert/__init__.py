@@ -1,17 +1,16 @@
 """From other people's models and weights to ours."""
 
-from .load import (
+from .networks import ConvReport, OctavizeReport, octavize
+from .weights import (
     convert_names,
     import_weights,
+    load_state,
     load_weights,
     read_weights,
     save_state,
     save_weights,
+    takes_vanilla,
 )
-from .network import octavize
-from .report import ConvReport, OctavizeReport
-from .strict import load_state
-from .vanilla import takes_vanilla
 
 __all__ = [
     "ConvReport",

@@ -26,7 +26,7 @@ from typing import Any
 import paddle
 from paddle import nn
 
-from paddle_oct.convert.paddle_params import read_pickle
+from paddle_oct.convert.weights import read_pickle
 from paddle_oct.files import write_atomically
 
 Row = dict[str, float]

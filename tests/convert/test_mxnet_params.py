@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mxnet_writer import CODES, mxnet_bytes
 
-from paddle_oct.convert.mxnet_params import parse_mxnet, read_mxnet
+from paddle_oct.convert.weights.mxnet_params import parse_mxnet, read_mxnet
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs ../shared/golden")

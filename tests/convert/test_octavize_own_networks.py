@@ -123,7 +123,7 @@ def test_in_place_leaves_the_network_as_it_was_if_it_fails(monkeypatch):
     def fail(*_):
         raise ValueError("made up")
 
-    monkeypatch.setattr("paddle_oct.convert.network.check_converted", fail)
+    monkeypatch.setattr("paddle_oct.convert.networks.conversion.check_converted", fail)
     with pytest.raises(ValueError, match="made up"):
         octavize(net, 0.5, input_size=SIZE, inplace=True)
     assert type(net) is Own

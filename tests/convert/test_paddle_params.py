@@ -10,7 +10,7 @@ import paddle
 import pytest
 
 from paddle_oct.convert import load_weights, read_weights
-from paddle_oct.convert.paddle_params import read_pickle
+from paddle_oct.convert.weights.paddle_params import read_pickle
 
 
 def small_network():

@@ -3,7 +3,7 @@
 Nothing stands in for a Tensor: the network computes as always, and control flow takes its course.
 While it runs, the functions of Paddle, the methods of its Tensor and the calls of its layers note
 what they were given and what they returned, and a result is recognised by its identity. What could
-not be noted does not go unnoticed: see :func:`paddle_oct.convert.check.check_followed`.
+not be noted does not go unnoticed: see :func:`paddle_oct.convert.networks.check.check_followed`.
 """
 
 from __future__ import annotations
