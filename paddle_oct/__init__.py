@@ -70,7 +70,7 @@ __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("analysis", "convert", "models", "nn", "training"):
+    if name in ("analysis", "convert", "deploy", "models", "nn", "training"):
         return import_module(f".{name}", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ import click  # noqa: E402
 
 from paddle_oct.version import __version__  # noqa: E402
 
-from . import analysis, convs, models, octavize, training, views, weights  # noqa: E402
+from . import analysis, convs, deploy, models, octavize, training, views, weights  # noqa: E402
 
 for _talkative in ("matplotlib", "httpx", "paddle.utils.download"):
     logging.getLogger(_talkative).setLevel(logging.WARNING)
@@ -42,6 +42,8 @@ def cli(debug: bool) -> None:
     paddle-oct sweep oct_resnet50 --plot cost.png     what alpha saves
     paddle-oct accuracy runs/* --plot accuracy.png    accuracy against cost, as published
     paddle-oct structure oct_resnet50 --depth 2       the tree of its layers
+    paddle-oct export oct_resnet50 --output oct.onnx  for ONNX Runtime and OpenVINO
+    paddle-oct bench oct_resnet50 --against resnet50  a race on the engines
     """  # noqa: D301 - click wants the character that \b stands for
 
 
@@ -59,6 +61,8 @@ for _command in (
     convs.convs,
     views.structure,
     views.frequencies,
+    deploy.export,
+    deploy.bench,
 ):
     cli.add_command(_command)
 

@@ -1,5 +1,20 @@
 """From a trained network to one that is fast elsewhere: folding, export, running, racing."""
 
+from .engines import Predictor, load
+from .export import export
 from .fold import fold
+from .race import RACE_ENGINES, RaceResult, interleave, race
+from .race_report import draw_race, race_table
 
-__all__ = ["fold"]
+__all__ = [
+    "RACE_ENGINES",
+    "Predictor",
+    "RaceResult",
+    "draw_race",
+    "export",
+    "fold",
+    "interleave",
+    "load",
+    "race",
+    "race_table",
+]

@@ -76,7 +76,7 @@ def fold(model: nn.Layer, input_size: Sequence[int] = (1, 3, 224, 224)) -> nn.La
     if not all(_equal(a, b) for a, b in zip(before, after)):
         worst = max(float(np.abs(a - b).max()) for a, b in zip(before, after))
         raise RuntimeError(
-            f"fold: {type(model).__name__} returns other values after folding (off by {worst:.2g}); "
+            f"fold: {type(model).__name__} returns other values when folded (off by {worst:.2g}); "
             f"this is a defect of paddle_oct, please report it with the network"
         )
     return network

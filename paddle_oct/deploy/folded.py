@@ -1,4 +1,4 @@
-"""The octave convolution as it is deployed: without norms, in the form that the engines run fastest.
+"""The octave convolution as it is deployed: without norms, in the form that engines run fastest.
 
 This is the one place where that form is chosen. ``benchmarks/RESULTS.md`` has the measurements.
 

@@ -1,0 +1,269 @@
+"""Writing a network for the engines that people deploy on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Iterator, Sequence
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.static import InputSpec
+
+from paddle_oct.files import check_output, write_atomically
+from paddle_oct.names import look_up
+
+from .engines import load
+from .extras import need
+from .fold import example, fold, outputs, run
+from .onnx_graph import tidy
+
+FORMATS = {"paddle": (".pdmodel", ".pdiparams"), "onnx": (".onnx",)}
+_OPSET = 13
+_TOLERANCE = 1e-4
+
+
+def export(
+    model: nn.Layer,
+    path: str | Path,
+    format: str = "paddle",
+    input_size: Sequence[int] = (1, 3, 224, 224),
+    dynamic: bool = True,
+    force: bool = False,
+) -> Path:
+    """Fold a network, write it, and check that what was written returns what the network returns.
+
+    The files need nothing of this package: Paddle Inference reads one format, ONNX Runtime,
+    OpenVINO and others the other. :func:`load` runs them all.
+
+    Args:
+        model: any network that takes one Tensor; it is exported as in evaluation mode.
+        path: of the file. Its suffix, ``.onnx`` or ``.pdmodel``, is added where it is missing; the
+            Paddle format has a second file beside it, ``.pdiparams``.
+        format: ``"paddle"`` or ``"onnx"``.
+        input_size: ``[N, C, H, W]`` of the input, or of an example of it.
+        dynamic: whether the file takes any batch and any height and width. Otherwise only
+            ``input_size``.
+        force: whether to replace existing files.
+
+    Returns:
+        The path of the file that :func:`load` takes.
+
+    Raises:
+        ValueError: there is no such format, the file exists or can't be written there, a package is
+            missing (the message names the extra), or the network can't be exported.
+        RuntimeError: the exported network returns other values. Nothing was written then.
+
+    Note:
+        The Paddle format is Paddle's older program format: the newer one, which ``paddle.jit.save``
+        writes (``.json``), can't hold nearest-neighbour up-sampling for oneDNN in Paddle 3.3.
+
+    Examples:
+        >>> import tempfile
+        >>> from paddle_oct import oct_mobilenet_v1
+        >>> from paddle_oct.deploy import export, load
+        >>> model = oct_mobilenet_v1(scale=0.25, num_classes=10)
+        >>> model.eval()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = export(model, f"{folder}/model", input_size=(1, 3, 64, 64))
+        ...     predict = load(path)
+        >>> print(path.name, predict(np.zeros([2, 3, 48, 65], np.float32)).shape)
+        model.pdmodel (2, 10)
+    """
+    suffixes = look_up(format, FORMATS, "format")
+    size = _check_size(input_size)
+    path = Path(path)
+    if path.suffix not in suffixes:
+        path = path.with_name(path.name + suffixes[0])
+    targets = [path.with_suffix(suffix) for suffix in suffixes]
+    for target in targets:
+        check_output(target, force)
+    if format == "onnx":
+        for package in ("paddle2onnx", "onnx", "onnxruntime"):
+            need(package, "exporting to ONNX")
+    if getattr(model, "training", False):
+        warnings.warn(
+            f"{type(model).__name__} is in training mode; it is exported as in evaluation mode "
+            f"(running statistics, no dropout), and is itself left as it was",
+            stacklevel=2,
+        )
+    network = fold(model, size)
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = Path(folder) / "model"
+        spec = [-1, size[1], -1, -1] if dynamic and len(size) == 4 else list(size)
+        if dynamic and len(size) != 4:
+            spec = [-1, *size[1:]]
+        if format == "onnx":
+            _write_onnx(network, prefix, spec)
+        else:
+            _save_program(network, prefix, spec, old=True)
+        written = prefix.with_suffix(suffixes[0])
+        _check(network, written, [size, *_other_sizes(network, size, dynamic)])
+        for suffix, target in zip(suffixes, targets):
+            _place(prefix.with_suffix(suffix), target)
+    return path
+
+
+def _check_size(size: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(size, (str, bytes)) or not hasattr(size, "__len__"):
+        raise TypeError(f"input_size must be [N, C, H, W], got {size!r}")
+    if len(size) < 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in size):
+        raise ValueError(f"input_size must be positive integers [N, C, H, W], got {list(size)}")
+    return tuple(int(n) for n in size)
+
+
+def _other_sizes(network: nn.Layer, size: tuple[int, ...], dynamic: bool) -> list[tuple[int, ...]]:
+    """A second input that a dynamic file must take: another batch and, if it can, an odd size."""
+    if not dynamic:
+        return []
+    if len(size) != 4:
+        return [(size[0] + 1, *size[1:])]
+    other = (size[0] + 1, size[1], size[2] | 1, (size[3] + 32) | 1)
+    try:
+        run(network, example(other))
+    except ValueError:  # a classifier that wants one size alone
+        other = (size[0] + 1, *size[1:])
+    return [other]
+
+
+def _save_program(network: nn.Layer, prefix: Path, spec: list[int], old: bool) -> None:
+    from paddle.pir_utils import OldIrGuard
+
+    with contextlib.ExitStack() as stack:
+        if old:
+            stack.enter_context(OldIrGuard())
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        try:
+            paddle.jit.save(network, str(prefix), input_spec=[InputSpec(spec, "float32", "x")])
+        except Exception as error:
+            raise ValueError(
+                f"{type(network).__name__} can't be made a static program: "
+                f"{str(error).strip().splitlines()[-1] if str(error).strip() else error!r}"
+            ) from error
+
+
+def _write_onnx(network: nn.Layer, prefix: Path, spec: list[int]) -> None:
+    import onnx
+    import paddle2onnx
+
+    _save_program(network, prefix, spec, old=False)
+    raw = prefix.with_suffix(".raw.onnx")
+    with _captured() as said:
+        try:
+            # Its default optimisation installs packages from the internet as it runs.
+            paddle2onnx.export(
+                f"{prefix}.json",
+                f"{prefix}.pdiparams",
+                str(raw),
+                opset_version=_OPSET,
+                verbose=False,
+                optimize_tool="None",
+            )
+        except Exception as error:
+            raise ValueError(
+                f"{type(network).__name__} can't be exported to ONNX: {error} {said()}".strip()
+            ) from error
+    model = onnx.load(str(raw))
+    tidy(model, _resize_shapes(model, spec) if min(spec) > 0 else None)
+    if min(spec) < 0:
+        for value, names in ((model.graph.input[0], ("batch", "channels", "height", "width")),):
+            for dim, name, length in zip(value.type.tensor_type.shape.dim, names, spec):
+                if length < 0:
+                    dim.dim_param = name
+        for value in model.graph.output:
+            if value.type.tensor_type.HasField("shape") and value.type.tensor_type.shape.dim:
+                value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    model.producer_name = "paddle_oct"
+    onnx.checker.check_model(model)
+    onnx.save(model, str(prefix.with_suffix(".onnx")))
+
+
+def _resize_shapes(model, spec: list[int]) -> dict[str, tuple[int, ...]]:
+    """Run a graph of fixed size and return the shapes before and after every ``Resize``."""
+    import onnx
+    import onnxruntime
+
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    del probe.graph.value_info[:]
+    resizes = [node for node in probe.graph.node if node.op_type == "Resize"]
+    names = {name for node in resizes for name in (node.input[0], node.output[0])}
+    source = {n.output[0]: n.input[0] for n in probe.graph.node if n.op_type == "Identity"}
+    for name in names - {value.name for value in probe.graph.output}:
+        probe.graph.output.append(onnx.ValueInfoProto(name=name))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    values = session.run(sorted(names), {session.get_inputs()[0].name: np.zeros(spec, np.float32)})
+    shapes = {name: value.shape for name, value in zip(sorted(names), values)}
+    for name in list(shapes):  # the names that remain when identities are gone
+        plain = name
+        while plain in source:
+            plain = source[plain]
+        shapes[plain] = shapes[name]
+    return shapes
+
+
+@contextlib.contextmanager
+def _captured() -> Iterator:
+    """Keep what a library prints, from C++ too, for the error message."""
+    import logging
+    import sys
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with tempfile.TemporaryFile() as file:
+
+        def said() -> str:
+            file.seek(0)
+            lines = file.read().decode("utf-8", "replace").strip().splitlines()
+            return " ".join(lines[-2:])
+
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        logging.disable(logging.WARNING)
+        try:
+            yield said
+        finally:
+            logging.disable(logging.NOTSET)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, fd in enumerate(kept, start=1):
+                os.dup2(fd, number)
+                os.close(fd)
+
+
+def _check(network: nn.Layer, path: Path, sizes: list[tuple[int, ...]]) -> None:
+    predict = load(path)
+    for size in sizes:
+        x = example(size)
+        expected = outputs(run(network, x))
+        result = predict(x.numpy())
+        result = list(result) if isinstance(result, tuple) else [result]
+        if len(expected) != len(result):
+            raise RuntimeError(
+                f"export: {type(network).__name__} returns {len(expected)} Tensors, "
+                f"the exported network {len(result)}"
+            )
+        for a, b in zip(expected, result):
+            off = float(np.abs(a - b).max()) if a.shape == b.shape else float("inf")
+            if not off <= _TOLERANCE * max(1.0, float(np.abs(a).max())):
+                raise RuntimeError(
+                    f"export: the exported {type(network).__name__} returns other values for an "
+                    f"input of shape {list(size)} (off by {off:.2g}); nothing was written"
+                )
+
+
+def _place(source: Path, target: Path) -> None:
+    try:
+        write_atomically(target, source.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{target}: can't be written ({error.strerror or error})") from error

@@ -1,0 +1,189 @@
+"""What is exported returns what the network returns, on every engine, also without this package."""
+
+import collections
+import subprocess
+import sys
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+from paddle_oct import create_model, list_models
+from paddle_oct.deploy import export, load
+from paddle_oct.deploy.fold import _randomise_norms
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("paddle2onnx")
+
+SIZES = ((1, 3, 64, 64), (2, 3, 65, 49))
+ENGINES = {"onnx": ("onnxruntime", "openvino"), "paddle": ("paddle",)}
+# One engine each for the deep ones, which share every layer with a shallow one.
+DEEP = ("101", "152", "200")
+PLAIN = {"Add", "AveragePool", "Concat", "Conv", "GlobalAveragePool", "MatMul", "MaxPool", "Relu"}
+PLAIN |= {"Resize", "Reshape", "Shape", "Slice"}
+
+
+def small(name, **options):
+    network = create_model(name, num_classes=10, **options)
+    _randomise_norms(network)
+    network.eval()
+    return network
+
+
+def expect_equal(predict, network, size):
+    x = np.random.default_rng(1).random(size, np.float32)
+    with paddle.no_grad():
+        expected = network(paddle.to_tensor(x)).numpy()
+    scale = max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(predict(x), expected, rtol=0, atol=1e-4 * scale)
+
+
+@pytest.fixture(scope="module")
+def mobilenet():
+    return small("oct_mobilenet_v1", scale=0.25)
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_network(name, tmp_path):
+    deep = any(depth in name for depth in DEEP)
+    network = small(name)
+    for form in ("paddle",) if deep else ("onnx", "paddle"):
+        path = export(network, tmp_path / name, form, SIZES[0])
+        for engine in ENGINES[form]:
+            if engine == "openvino":
+                pytest.importorskip("openvino")
+            for size in SIZES:
+                expect_equal(load(path, engine), network, size)
+
+
+def test_a_file_for_one_size(mobilenet, tmp_path):
+    path = export(mobilenet, tmp_path / "static.onnx", "onnx", (2, 3, 64, 96), dynamic=False)
+    predict = load(path)
+    assert predict.input_shape == (2, 3, 64, 96)
+    expect_equal(predict, mobilenet, (2, 3, 64, 96))
+    with pytest.raises(ValueError, match=r"shape \[2, 3, 64, 96\], got \[1, 3, 64, 96\]"):
+        predict(np.zeros([1, 3, 64, 96], np.float32))
+
+
+@pytest.mark.parametrize("name", ["oct_mobilenet_v1", "oct_resnet26"])
+def test_the_graph_is_plain(name, tmp_path):
+    network = small(name)
+    path = export(network, tmp_path / "net.onnx", "onnx", (1, 3, 64, 64), dynamic=False)
+    nodes = onnx.load(str(path)).graph.node
+    count = collections.Counter(node.op_type for node in nodes)
+    assert set(count) <= PLAIN
+    assert count["Shape"] <= 1  # of the flattening before the classifier
+    for node in nodes:
+        if node.op_type == "Resize":
+            assert len(node.input) == 3  # by scales
+    pools = [tuple(node.input) for node in nodes if node.op_type == "AveragePool"]
+    assert len(pools) == len(set(pools))  # no map is pooled twice
+
+    path = export(network, tmp_path / "any.onnx", "onnx", (1, 3, 64, 64))
+    assert {node.op_type for node in onnx.load(str(path)).graph.node} <= PLAIN
+
+
+@pytest.mark.parametrize("engine", ["paddle", "onnxruntime", "openvino"])
+def test_loading_for_one_size(mobilenet, engine, tmp_path):
+    pytest.importorskip(engine)
+    path = export(mobilenet, tmp_path / "net", "paddle" if engine == "paddle" else "onnx", SIZES[0])
+    predict = load(path, engine, threads=1, input_size=SIZES[1])
+    expect_equal(predict, mobilenet, SIZES[1])
+    with pytest.raises(ValueError, match="expected an input of shape"):
+        predict(np.zeros(SIZES[0], np.float32))
+
+
+def test_without_this_package(mobilenet, tmp_path):
+    onnx_file = export(mobilenet, tmp_path / "net", "onnx", SIZES[0])
+    program = export(mobilenet, tmp_path / "net", "paddle", SIZES[0])
+    x = np.random.default_rng(2).random(SIZES[0], np.float32)
+    np.save(tmp_path / "x.npy", x)
+    script = f"""
+import sys, importlib.abc
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "paddle_oct":
+            raise ImportError("paddle_oct is not installed here")
+sys.meta_path.insert(0, Refuse())
+import numpy as np, onnxruntime
+from paddle import inference
+x = np.load({str(tmp_path / "x.npy")!r})
+session = onnxruntime.InferenceSession({str(onnx_file)!r}, providers=["CPUExecutionProvider"])
+(a,) = session.run(None, {{"x": x}})
+program = {str(program)!r}
+config = inference.Config(program, program[: -len(".pdmodel")] + ".pdiparams")
+config.disable_gpu()
+config.enable_mkldnn()
+predictor = inference.create_predictor(config)
+predictor.get_input_handle("x").copy_from_cpu(x)
+predictor.run()
+b = predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu()
+np.save({str(tmp_path / "y.npy")!r}, np.stack([a, b]))
+assert "paddle_oct" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, capture_output=True)
+    expected = mobilenet(paddle.to_tensor(x)).numpy()
+    for result in np.load(tmp_path / "y.npy"):
+        np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+def test_existing_and_unwritable_files(mobilenet, tmp_path):
+    (tmp_path / "there.onnx").write_text("something")
+    with pytest.raises(ValueError, match=r"there.onnx already exists; .*--force"):
+        export(mobilenet, tmp_path / "there.onnx", "onnx")
+    assert (tmp_path / "there.onnx").read_text() == "something"
+    (tmp_path / "half.pdiparams").write_text("something")
+    with pytest.raises(ValueError, match="half.pdiparams already exists"):
+        export(mobilenet, tmp_path / "half", "paddle")
+    with pytest.raises(ValueError, match="there is no folder"):
+        export(mobilenet, tmp_path / "nowhere" / "net", "paddle")
+    with pytest.raises(ValueError, match="unknown format 'onx'; did you mean onnx"):
+        export(mobilenet, tmp_path / "net", "onx")
+    path = export(mobilenet, tmp_path / "there.onnx", "onnx", SIZES[0], force=True)
+    expect_equal(load(path), mobilenet, SIZES[0])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["half.pdiparams", "there.onnx"]
+
+
+def test_a_network_in_training_mode(tmp_path):
+    network = nn.Sequential(nn.Conv2D(3, 4, 3), nn.BatchNorm2D(4), nn.Dropout(0.9))
+    network.train()
+    with pytest.warns(UserWarning, match="in training mode; it is exported as in evaluation mode"):
+        path = export(network, tmp_path / "net", "paddle", (1, 3, 8, 8))
+    assert network.training
+    network.eval()
+    expect_equal(load(path), network, (1, 3, 8, 8))
+
+
+def test_inputs_that_do_not_fit(mobilenet, tmp_path):
+    predict = load(export(mobilenet, tmp_path / "net", "paddle", SIZES[0]))
+    with pytest.raises(TypeError, match="expected float32, got float64"):
+        predict(np.zeros([1, 3, 64, 64]))
+    with pytest.raises(TypeError, match="expected a NumPy array, got list"):
+        predict([1.0])
+    for size in ((3, 64, 64), (1, 4, 64, 64)):
+        with pytest.raises(ValueError, match=r"expected an input of shape \[any, 3, any, any\]"):
+            predict(np.zeros(size, np.float32))
+    with pytest.raises(ValueError, match="is empty"):
+        predict(np.zeros([0, 3, 64, 64], np.float32))
+
+
+def test_files_that_can_not_be_loaded(mobilenet, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="no such file"):
+        load(tmp_path / "net.onnx")
+    (tmp_path / "net.txt").write_text("")
+    with pytest.raises(ValueError, match=r"expected a .pdmodel or an .onnx file"):
+        load(tmp_path / "net.txt")
+    (tmp_path / "net.onnx").write_text("not a network")
+    with pytest.raises(ValueError, match="onnxruntime can't load it"):
+        load(tmp_path / "net.onnx")
+    with pytest.raises(ValueError, match="unknown engine 'onxruntime'; did you mean onnxruntime"):
+        load(tmp_path / "net.onnx", "onxruntime")
+    with pytest.raises(ValueError, match="paddle does not read this format"):
+        load(tmp_path / "net.onnx", "paddle")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ValueError, match=r'pip install "paddle_oct\[openvino\]"'):
+        load(tmp_path / "net.onnx", "openvino")
+    monkeypatch.setitem(sys.modules, "paddle2onnx", None)
+    with pytest.raises(ValueError, match=r'pip install "paddle_oct\[onnx\]"'):
+        export(mobilenet, tmp_path / "other.onnx", "onnx")
