@@ -12,14 +12,19 @@ tensors it returned are those of the plain form. So are all counts of ``paddle.f
 
 from __future__ import annotations
 
+from typing import Callable
+
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
+
+from .feature import down2
 
 # Their gradients do not need what they returned, so it may be overwritten in training too.
 _KEEPS_NO_OUTPUT = (nn.BatchNorm2D, nn.SyncBatchNorm)
 
 
+@paddle.jit.not_to_static
 def _watched(layer: nn.Layer) -> bool:
     if layer._forward_pre_hooks or layer._forward_post_hooks:
         return True
@@ -27,26 +32,75 @@ def _watched(layer: nn.Layer) -> bool:
 
 
 @paddle.jit.not_to_static
-def convolve(conv: nn.Conv2D, x: Tensor) -> Tensor:
-    """Return ``conv(x)``.
+def convolve(conv: nn.Conv2D, x: Tensor, halve: bool = False) -> Tensor:
+    """Return ``conv(x)``, or of ``x`` halved by :func:`down2`.
 
     A matrix product per sample reads the whole kernel for each of them, and the gradient writes it
     as often. Where a sample's maps are small beside the kernel, the samples are laid one below the
     other instead, a row of zeros between them if the kernel reaches over the edge, and convolved as
-    one image.
+    one image. What was made of ``x`` on the way is made again for the gradient rather than kept.
     """
-    if not (paddle.in_dynamic_mode() and _is_kernel_bound(conv, x)):
-        return conv(x)
-    batch, channels, height, width = x.shape
+    if not paddle.in_dynamic_mode():
+        return conv(down2(x) if halve else x)
+    source = x
+    if halve:
+        x = _with_saved(lambda: down2(source), source, down2, keep=source)
+    if not _is_kernel_bound(conv, x):
+        return _with_saved(lambda: conv(x), source, down2, drop=x) if halve else conv(x)
+
+    batch, _, height, width = x.shape
     gap = conv._kernel_size[0] // 2
-    if gap:
-        x = F.pad(x, [0, 0, 0, gap])
-    rows = height + gap
-    x = x.transpose([1, 0, 2, 3]).reshape([1, channels, batch * rows, width])
-    y = conv(x).reshape([conv._out_channels, batch, rows, width]).transpose([1, 0, 2, 3])
+    image = _as_one_image(x, gap)
+    y = _with_saved(
+        lambda: conv(image),
+        source,
+        lambda x: _as_one_image(down2(x) if halve else x, gap),
+        drop=image,
+    )
+    y = y.reshape([conv._out_channels, batch, height + gap, width]).transpose([1, 0, 2, 3])
     return (y[:, :, :height] if gap else y).contiguous()  # once; every reader would do it again
 
 
+def _as_one_image(x: Tensor, gap: int) -> Tensor:
+    batch, channels, height, width = x.shape
+    if gap:
+        x = F.pad(x, [0, 0, 0, gap])
+    return x.transpose([1, 0, 2, 3]).reshape([1, channels, batch * (height + gap), width])
+
+
+def _with_saved(
+    run: Callable[[], Tensor],
+    source: Tensor,
+    again: Callable[[Tensor], Tensor],
+    *,
+    drop: Tensor | None = None,
+    keep: Tensor | None = None,
+) -> Tensor:
+    """Return ``run()``; its gradient has ``again(source)`` where it would have kept ``drop``.
+
+    With ``keep``, where it would have kept anything but that: average pooling keeps its result.
+    ``source`` costs nothing, as others keep it too.
+    """
+    if not paddle.is_grad_enabled():
+        return run()
+
+    def pack(kept: Tensor):
+        if keep is None:
+            stays = kept.data_ptr() != drop.data_ptr()
+        else:
+            stays = kept.data_ptr() == keep.data_ptr()
+        return (kept, None) if stays else (None, source.detach())
+
+    @paddle.no_grad()
+    def unpack(packed) -> Tensor:
+        kept, made_of = packed
+        return again(made_of) if kept is None else kept
+
+    with paddle.autograd.saved_tensors_hooks(pack, unpack):
+        return run()
+
+
+@paddle.jit.not_to_static
 def _is_kernel_bound(conv: nn.Conv2D, x: Tensor) -> bool:
     """Whether ``conv(x)`` is faster as one image; where that starts was measured."""
     if type(conv) is not nn.Conv2D or not x.place.is_cpu_place() or _watched(conv):
@@ -101,6 +155,7 @@ def activate(act: nn.Layer, x: Tensor, source: nn.Layer | None = None) -> Tensor
     return F.relu_(x) if free else act(x)
 
 
+@paddle.jit.not_to_static
 def _overwrites(x: Tensor, *layers: nn.Layer | None) -> bool:
     """Whether ``x`` may be overwritten if only these layers had a hand in it."""
     return (

@@ -203,19 +203,24 @@ class OctaveConv(nn.Layer):
         y_high = y_low = None
 
         if self.conv_h2h is not None:
-            y_high = convolve(self.conv_h2h, high)
+            y_high = self._convolve(self.conv_h2h, high)
         if self.conv_l2h is not None:
-            from_low = convolve(self.conv_l2h, low)
+            from_low = self._convolve(self.conv_l2h, low)
             if self._up_l2h:
                 from_low = up2(from_low, like=y_high)
             y_high = from_low if y_high is None else plus(y_high, from_low, self.conv_h2h, False)
 
         if self.conv_l2l is not None:
-            y_low = convolve(self.conv_l2l, down2(low) if self._pool_stride else low)
+            y_low = self._convolve(self.conv_l2l, low, self._pool_stride)
         if self.conv_h2l is not None:
-            from_high = convolve(self.conv_h2l, down2(high) if self._pool_h2l else high)
+            from_high = self._convolve(self.conv_h2l, high, self._pool_h2l)
             y_low = from_high if y_low is None else plus(y_low, from_high, self.conv_l2l, False)
         return y_high, y_low
+
+    def _convolve(self, conv: nn.Conv2D, x: Tensor, halve: bool = False) -> Tensor:
+        # A network at alpha 0 is the vanilla one to the last bit, so it convolves as that does.
+        vanilla = not (self.in_bands[1] or self.out_bands[1] or self.downsample == "avg_pool")
+        return conv(x) if vanilla else convolve(conv, x, halve)
 
     def extra_repr(self) -> str:
         parts = [
