@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Literal, NamedTuple, NoReturn, Sequence, Union
 
 import numpy as np
-from paddle import nn
+from paddle import Tensor, nn
 from paddle.nn.initializer import Initializer, KaimingNormal
 
 from .arguments import (
