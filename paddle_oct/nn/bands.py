@@ -53,7 +53,7 @@ class PerBand(nn.Layer):
     def forward(self, x: OctaveFeature, overwrite: bool = False) -> OctaveFeature:
         """Apply the layer; ``overwrite`` allows to do it in place, to a sum nobody else reads."""
         if overwrite:
-            return map_bands(lambda band: activate(self.layer, band), x)
+            return activate(self.layer, x)
         return map_bands(self.layer, x)
 
 

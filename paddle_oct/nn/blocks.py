@@ -110,8 +110,4 @@ class Conv_BN_ACT(Conv_BN):
         self.act = activation_layer()
 
     def forward(self, x) -> OctaveFeature:
-        return map_bands(
-            lambda high: activate(self.act, high, self.bn_h),
-            super().forward(x),
-            lambda low: activate(self.act, low, self.bn_l),
-        )
+        return activate(self.act, super().forward(x), (self.bn_h, self.bn_l))

@@ -18,6 +18,7 @@ from typing import Any, Callable, Optional, Tuple, Union
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
+from paddle.jit.sot.psdb import in_sot
 
 OctaveFeature = Tuple[Optional[Tensor], Optional[Tensor]]
 
@@ -62,6 +63,11 @@ def down2(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, kernel_size=2, stride=2, ceil_mode=True, exclusive=True)
 
 
+def runs_eagerly() -> bool:
+    """Whether operations run at once: no program is built, nor traced by ``to_static``."""
+    return paddle.in_dynamic_mode() and not in_sot()
+
+
 @paddle.jit.not_to_static
 def _interpolates(x: Tensor) -> bool:
     """Whether the mean of four is had from bilinear interpolation half way between them.
@@ -69,7 +75,7 @@ def _interpolates(x: Tensor) -> bool:
     On a CPU that is three times as fast as pooling, but its gradient is slower. Its coordinates are
     exact up to 2^23.
     """
-    if not paddle.in_dynamic_mode() or x.dtype != paddle.float32 or not x.place.is_cpu_place():
+    if not runs_eagerly() or x.dtype != paddle.float32 or not x.place.is_cpu_place():
         return False
     if paddle.is_grad_enabled() and not x.stop_gradient:
         return False

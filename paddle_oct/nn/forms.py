@@ -18,20 +18,18 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from .feature import down2
+from .feature import OctaveFeature, down2, map_bands, runs_eagerly
 
 # Their gradients do not need what they returned, so it may be overwritten in training too.
 _KEEPS_NO_OUTPUT = (nn.BatchNorm2D, nn.SyncBatchNorm)
 
 
-@paddle.jit.not_to_static
 def _watched(layer: nn.Layer) -> bool:
     if layer._forward_pre_hooks or layer._forward_post_hooks:
         return True
     return any(_watched(part) for part in layer._sub_layers.values() if part is not None)
 
 
-@paddle.jit.not_to_static
 def convolve(conv: nn.Conv2D, x: Tensor, halve: bool = False) -> Tensor:
     """Return ``conv(x)``, or of ``x`` halved by :func:`down2`.
 
@@ -40,8 +38,13 @@ def convolve(conv: nn.Conv2D, x: Tensor, halve: bool = False) -> Tensor:
     other instead, a row of zeros between them if the kernel reaches over the edge, and convolved as
     one image. What was made of ``x`` on the way is made again for the gradient rather than kept.
     """
-    if not paddle.in_dynamic_mode():
+    if not runs_eagerly():
         return conv(down2(x) if halve else x)
+    return _convolve_eagerly(conv, x, halve)
+
+
+def _convolve_eagerly(conv: nn.Conv2D, x: Tensor, halve: bool) -> Tensor:
+    # Apart: what runs inside to_static must not be closed over, or it finds a cell to call.
     source = x
     if halve:
         x = _with_saved(lambda: down2(source), source, down2, keep=source)
@@ -78,17 +81,16 @@ def _with_saved(
 ) -> Tensor:
     """Return ``run()``; its gradient has ``again(source)`` where it would have kept ``drop``.
 
-    With ``keep``, where it would have kept anything but that: average pooling keeps its result.
+    With ``keep``, where it would have kept anything of another shape than that: average pooling
+    keeps its result.
     ``source`` costs nothing, as others keep it too.
     """
     if not paddle.is_grad_enabled():
         return run()
 
     def pack(kept: Tensor):
-        if keep is None:
-            stays = kept.data_ptr() != drop.data_ptr()
-        else:
-            stays = kept.data_ptr() == keep.data_ptr()
+        same_shape = keep is not None and kept.shape == keep.shape  # a strided view as a copy
+        stays = same_shape if drop is None else kept.data_ptr() != drop.data_ptr()
         return (kept, None) if stays else (None, source.detach())
 
     @paddle.no_grad()
@@ -100,7 +102,6 @@ def _with_saved(
         return run()
 
 
-@paddle.jit.not_to_static
 def _is_kernel_bound(conv: nn.Conv2D, x: Tensor) -> bool:
     """Whether ``conv(x)`` is faster as one image; where that starts was measured."""
     if type(conv) is not nn.Conv2D or not x.place.is_cpu_place() or _watched(conv):
@@ -118,7 +119,6 @@ def _is_kernel_bound(conv: nn.Conv2D, x: Tensor) -> bool:
     return plain and batch > 1 and channels * conv._out_channels >= 2 * maps > 0
 
 
-@paddle.jit.not_to_static
 def plus(y: Tensor, x: Tensor, source: nn.Layer, keeps_output: bool = True) -> Tensor:
     """Return ``y + x``, in the place of ``y`` where that is free.
 
@@ -129,6 +129,8 @@ def plus(y: Tensor, x: Tensor, source: nn.Layer, keeps_output: bool = True) -> T
         keeps_output: whether the gradient of ``source`` may need what it returned. That of a
             convolution does not.
     """
+    if not runs_eagerly():
+        return y + x
     free = (
         _overwrites(y, source)
         and y.dtype == x.dtype
@@ -138,28 +140,32 @@ def plus(y: Tensor, x: Tensor, source: nn.Layer, keeps_output: bool = True) -> T
     return y.add_(x) if free else y + x
 
 
-@paddle.jit.not_to_static
-def activate(act: nn.Layer, x: Tensor, source: nn.Layer | None = None) -> Tensor:
-    """Return ``act(x)``, in the place of ``x`` where that is free.
+def activate(
+    act: nn.Layer, x: OctaveFeature, norms: tuple[nn.Layer | None, nn.Layer | None] = (None, None)
+) -> OctaveFeature:
+    """Return ``act`` of both bands, in the place of ``x`` where that is free.
 
     Args:
         act: the activation.
-        x: what ``source`` has just returned and nothing else will read.
-        source: the norm that made ``x``; None for a sum.
+        x: what ``norms`` have just returned and nothing else will read.
+        norms: the layers that made the bands of ``x``; none for a sum.
     """
-    free = (
-        type(act) is nn.ReLU
-        and (source is None or type(source) in _KEEPS_NO_OUTPUT)
-        and _overwrites(x, act, source)
-    )
-    return F.relu_(x) if free else act(x)
+    return map_bands(_form_of(act, x[0], norms[0]), x, _form_of(act, x[1], norms[1]))
 
 
-@paddle.jit.not_to_static
+def _form_of(act: nn.Layer, x: Tensor | None, norm: nn.Layer | None) -> Callable:
+    if not runs_eagerly() or type(act) is not nn.ReLU or x is None:
+        return act
+    keeps_no_output = norm is None or type(norm) in _KEEPS_NO_OUTPUT
+    return _relu_in_place if keeps_no_output and _overwrites(x, act, norm) else act
+
+
+def _relu_in_place(x: Tensor) -> Tensor:
+    # Asked again: to_static may trace this alone, and warns of operations in place.
+    return F.relu_(x) if runs_eagerly() else F.relu(x)
+
+
 def _overwrites(x: Tensor, *layers: nn.Layer | None) -> bool:
     """Whether ``x`` may be overwritten if only these layers had a hand in it."""
-    return (
-        paddle.in_dynamic_mode()
-        and x.place.is_cpu_place()
-        and not any(_watched(layer) for layer in layers if layer is not None)
-    )
+    watched = any(_watched(layer) for layer in layers if layer is not None)
+    return x.place.is_cpu_place() and not watched
