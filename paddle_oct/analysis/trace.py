@@ -21,6 +21,8 @@ from typing import Any, Callable, Iterator, Sequence
 import paddle
 from paddle import Tensor, nn
 
+from paddle_oct.nn.forms import WatchSaved
+
 from .operators import MACS, by_position, check_kernel_fits
 
 _TENSOR_OPERATORS = (
@@ -171,8 +173,7 @@ class Tracer:
             stack.enter_context(self._hooks())
             stack.enter_context(self._operators())
             if training:
-                hooks = paddle.autograd.saved_tensors_hooks(self._keep, lambda packed: packed)
-                stack.enter_context(hooks)
+                stack.enter_context(WatchSaved(self._keep))
             else:
                 stack.enter_context(paddle.no_grad())
             for tensor in tensors_in(inputs):

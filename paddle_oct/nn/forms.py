@@ -12,7 +12,7 @@ tensors it returned are those of the plain form. So are all counts of ``paddle.f
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable
 
 import paddle
 import paddle.nn.functional as F
@@ -98,8 +98,53 @@ def _with_saved(
         kept, made_of = packed
         return again(made_of) if kept is None else kept
 
-    with paddle.autograd.saved_tensors_hooks(pack, unpack):
+    watcher = WatchSaved.active
+    if watcher is not None:
+        return watcher.beneath(run, lambda kept: watcher.see(pack(kept)), unpack)
+    hooks = paddle.autograd.saved_tensors_hooks(pack, unpack)
+    try:
+        hooks.__enter__()
+    except ValueError:  # Paddle allows one pair of hooks at a time, and somebody has set theirs
         return run()
+    try:
+        return run()
+    finally:
+        hooks.__exit__(None, None, None)
+
+
+class WatchSaved:
+    """Call a function with every Tensor that autograd keeps, also where a form has its own hooks.
+
+    Args:
+        see: is given the Tensor, and returns what autograd shall keep in its place.
+    """
+
+    active: WatchSaved | None = None
+
+    def __init__(self, see: Callable[[Tensor], Tensor]) -> None:
+        self._see = see
+        self._hooks = paddle.autograd.saved_tensors_hooks(see, lambda kept: kept)
+
+    def __enter__(self) -> None:
+        self._hooks.__enter__()
+        WatchSaved.active = self
+
+    def __exit__(self, *error: Any) -> None:
+        WatchSaved.active = None
+        self._hooks.__exit__(*error)
+
+    def see(self, packed: tuple) -> tuple:
+        """See what a form keeps: a Tensor, or the one from which it is made again."""
+        return tuple(None if tensor is None else self._see(tensor) for tensor in packed)
+
+    def beneath(self, run: Callable[[], Tensor], pack: Callable, unpack: Callable) -> Tensor:
+        """Return ``run()`` under other hooks, of which Paddle allows one pair at a time."""
+        self._hooks.__exit__(None, None, None)
+        try:
+            with paddle.autograd.saved_tensors_hooks(pack, unpack):
+                return run()
+        finally:
+            self._hooks.__enter__()
 
 
 def _is_kernel_bound(conv: nn.Conv2D, x: Tensor) -> bool:
@@ -108,8 +153,10 @@ def _is_kernel_bound(conv: nn.Conv2D, x: Tensor) -> bool:
         return False
     batch, channels, height, width = x.shape
     same = [k // 2 for k in conv._kernel_size]
+    # For its gradient the 3x3 of a whole batch unfolds as one matrix, which costs memory.
+    sizes = ([1, 1],) if paddle.is_grad_enabled() else ([1, 1], [3, 3])
     plain = (
-        conv._kernel_size in ([1, 1], [3, 3])
+        conv._kernel_size in sizes
         and conv._padding in (same[0], same)
         and conv._padding_mode == "zeros"
         and conv._stride == conv._dilation == [1, 1]
