@@ -158,8 +158,9 @@ def _program_input(path: Path, name: str) -> tuple[int | None, ...]:
     """Read the shape of an input from a program; the predictor does not know it."""
     from paddle.base import core
 
-    variable = core.ProgramDesc(path.read_bytes()).block(0).find_var(name.encode())
-    return tuple(n if n > 0 else None for n in variable.shape())
+    variables = core.ProgramDesc(path.read_bytes()).block(0).all_vars()
+    shape = next(variable.shape() for variable in variables if variable.name() == name)
+    return tuple(n if n > 0 else None for n in shape)
 
 
 def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None):

@@ -90,7 +90,7 @@ def tidy(model: Any, shapes: Shapes | None = None) -> None:
 
 
 def gather_constants(graph: Graph) -> None:
-    """Make ``Constant`` nodes constants, and the ``Reshape`` of a constant, as which biases come."""
+    """Make ``Constant`` nodes constants, and the ``Reshape`` of a constant, which biases are."""
     from onnx import numpy_helper
 
     removed = []

@@ -114,7 +114,7 @@ def race(
 
     Args:
         model, against: names that ``create_model`` knows.
-        engine: one of ``RACE_ENGINES``: ``"eager"`` (Paddle, forward), ``"train"`` (Paddle, a training
+        engine: one of ``RACE_ENGINES``: ``"eager"`` (Paddle, forward), ``"train"`` (a training
             step: forward, backward, Momentum), or an engine of :func:`load`, for which both are
             folded and exported alike.
         alpha: of ``model``, and of ``against`` where it has one; None for its default.

@@ -134,7 +134,7 @@ def test_existing_and_unwritable_files(mobilenet, tmp_path):
         export(mobilenet, tmp_path / "there.onnx", "onnx")
     assert (tmp_path / "there.onnx").read_text() == "something"
     (tmp_path / "half.pdiparams").write_text("something")
-    with pytest.raises(ValueError, match="half.pdiparams already exists"):
+    with pytest.raises(ValueError, match=r"half.pdiparams already exists"):
         export(mobilenet, tmp_path / "half", "paddle")
     with pytest.raises(ValueError, match="there is no folder"):
         export(mobilenet, tmp_path / "nowhere" / "net", "paddle")

@@ -97,7 +97,7 @@ def test_networks_of_paddle(name):
 
 
 class Tricky(nn.Layer):
-    """The norm of ``a`` is not alone in reading it; ``b`` runs twice; ``c`` and ``d`` are ordinary."""
+    """The norm of ``a`` is not alone in reading it; ``b`` runs twice; ``c`` is ordinary."""
 
     def __init__(self):
         super().__init__()
@@ -133,14 +133,15 @@ def test_the_network_itself_is_left_as_it_was():
     network.train()
     before = {key: value.numpy().copy() for key, value in network.state_dict().items()}
     folded = fold(network, (1, 3, 32, 32))
-    assert network.training and not folded.training
+    assert network.training
+    assert not folded.training
     assert all(layer.training for layer in network.sublayers())
     for key, value in network.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[key])
 
 
 def test_wrong_input():
-    with pytest.raises(TypeError, match="expected a paddle.nn.Layer, got int"):
+    with pytest.raises(TypeError, match=r"expected a paddle.nn.Layer, got int"):
         fold(3)
     with pytest.raises(ValueError, match=r"can't be run on an input of shape \[1, 4, 8, 8\]"):
         fold(nn.Conv2D(3, 3, 1), (1, 4, 8, 8))
