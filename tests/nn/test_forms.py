@@ -15,7 +15,11 @@ def test_one_image_is_the_same_convolution(kernel, size, halve):
     conv = nn.Conv2D(64, 96, kernel, padding=kernel // 2)
     x = paddle.randn([3, 64, *(2 * s - 1 if halve else s for s in size)])
     x.stop_gradient = False
-    assert forms._is_kernel_bound(conv, paddle.zeros([3, 64, *size]))
+    as_one_image = forms._is_kernel_bound(conv, paddle.zeros([3, 64, *size]))
+    assert as_one_image == (kernel == 1)  # with gradients a 3x3 is not
+    with paddle.no_grad():
+        assert forms._is_kernel_bound(conv, paddle.zeros([3, 64, *size]))
+        without_gradient = forms.convolve(conv, x, halve).numpy()
     results = []
     for run in (
         lambda: forms.convolve(conv, x, halve),
@@ -31,6 +35,7 @@ def test_one_image_is_the_same_convolution(kernel, size, halve):
         y = run()
         (y**3).sum().backward()
         results.append([t.numpy() for t in (y, x.grad, conv.weight.grad, conv.bias.grad)])
+    np.testing.assert_allclose(without_gradient, results[1][0], atol=1e-5)
     for actual, expected in zip(*results):
         scale = np.abs(expected).max()
         np.testing.assert_allclose(actual, expected, atol=1e-5 * scale, rtol=1e-4)
