@@ -12,7 +12,7 @@ onnx = ["paddle2onnx>=2.0", "onnxruntime>=1.17"]
 openvino = ["openvino>=2024.0"]
 safetensors = ["safetensors>=0.4"]
 notebook = ["nbclient>=0.7", "nbformat>=5.7", "ipykernel>=6", "scikit-learn>=1.2"]
-test = [*notebook, *onnx, *openvino, *safetensors, "pytest>=7"]
+test = [*notebook, *onnx, *openvino, *safetensors, "pytest>=7", "pytest-xdist>=3.2"]
 
 setup(
     name="paddle_oct",
