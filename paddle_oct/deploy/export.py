@@ -67,7 +67,7 @@ def export(
         >>> from paddle_oct import oct_mobilenet_v1
         >>> from paddle_oct.deploy import export, load
         >>> model = oct_mobilenet_v1(scale=0.25, num_classes=10)
-        >>> model.eval()
+        >>> _ = model.eval()
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = export(model, f"{folder}/model", input_size=(1, 3, 64, 64))
         ...     predict = load(path)

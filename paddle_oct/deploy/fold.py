@@ -57,7 +57,7 @@ def fold(model: nn.Layer, input_size: Sequence[int] = (1, 3, 224, 224)) -> nn.La
         >>> from paddle_oct import oct_mobilenet_v1
         >>> from paddle_oct.deploy import fold
         >>> model = oct_mobilenet_v1(scale=0.25, num_classes=10)
-        >>> model.eval()
+        >>> _ = model.eval()
         >>> folded = fold(model, (1, 3, 64, 64))
         >>> x = paddle.rand([1, 3, 64, 64])
         >>> print(bool(paddle.allclose(folded(x), model(x), atol=1e-5)))
