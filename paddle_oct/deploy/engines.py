@@ -158,8 +158,8 @@ def _program_input(path: Path, name: str) -> tuple[int | None, ...]:
     """Read the shape of an input from a program; the predictor does not know it."""
     from paddle.base import core
 
-    variables = core.ProgramDesc(path.read_bytes()).block(0).all_vars()
-    shape = next(variable.shape() for variable in variables if variable.name() == name)
+    program = core.ProgramDesc(path.read_bytes())  # kept, for its block does not keep it alive
+    shape = program.block(0).find_var(name.encode()).shape()
     return tuple(n if n > 0 else None for n in shape)
 
 

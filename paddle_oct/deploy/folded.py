@@ -4,9 +4,9 @@ This is the one place where that form is chosen. ``benchmarks/RESULTS.md`` has t
 
 * The stride-2 layer has both bands at one resolution after pooling, so its paths merge into one
   convolution per output band: ``Y_H = conv(z)``, ``Y_L = conv(pool2(z))`` with ``z = [X_H, X_L]``.
-* A 1x1 convolution that widens the map (the last of a residual block) up-samples its narrow input
-  in place of its wide output. That costs a few multiplications more and saves two passes over the
-  widest map of the block.
+* A 1x1 convolution that widens a narrow map four times (the last of a residual block, in the early
+  stages) up-samples its input in place of its output. That costs a few multiplications more and
+  saves two passes over the widest map of the block.
 * Everywhere else, one convolution per path: engines add the second to the first as they compute it.
 """
 
@@ -28,6 +28,8 @@ class Affine(NamedTuple):
     scale: np.ndarray
     shift: np.ndarray
 
+
+_NARROW = 64  # channels; with more of them the multiplications cost more than the passes
 
 Affines = Tuple[Optional[Affine], Optional[Affine]]
 
@@ -95,7 +97,8 @@ class FoldedOctaveConv(nn.Layer):
             and paths["h2h"] is not None
             and paths["l2h"] is not None
             and conv.kernel_size == [1, 1]
-            and 2 * self.in_bands[1] <= self.out_bands[0]
+            and 4 * self.in_bands[1] <= self.out_bands[0]
+            and self.in_bands[1] <= _NARROW
         )
         if self.merged or self.up_first:
             self.conv_high = _joined(paths["h2h"], paths["l2h"], affines[0])

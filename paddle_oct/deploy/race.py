@@ -167,7 +167,7 @@ def _prepare(
         return _training_step(network, size)
     network.eval()
     form = "paddle" if engine == "paddle" else "onnx"
-    path = export(network, prefix, form, (1, *size[1:]))
+    path = export(network, prefix, form, size, dynamic=False)
     predict = load(path, engine, threads, size)
     x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
     return lambda: predict(x)
