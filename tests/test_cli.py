@@ -203,7 +203,7 @@ def test_errors_about_a_trained_run(run, trained, tmp_path):
 def test_ctrl_c_can_be_resumed(run, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "paddle_oct", "train", "--run", str(folder), *QUICK]
-    command[command.index("--epochs") + 1] = "50"
+    command[command.index("--epochs") + 1] = "1000"
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (folder / "history.csv").exists() and time.monotonic() < deadline:

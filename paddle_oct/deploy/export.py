@@ -11,6 +11,7 @@ from typing import Iterator, Sequence
 
 import numpy as np
 import paddle
+import paddle.nn.functional as F
 from paddle import nn
 from paddle.static import InputSpec
 
@@ -130,12 +131,42 @@ def _other_sizes(network: nn.Layer, size: tuple[int, ...], dynamic: bool) -> lis
     return [other]
 
 
-def _save_program(network: nn.Layer, prefix: Path, spec: list[int], old: bool) -> None:
+@contextlib.contextmanager
+def _old_programs() -> Iterator[None]:
+    """Write programs in Paddle's older format, with the functions that it has lost there."""
+    from paddle.base.layer_helper import LayerHelper
     from paddle.pir_utils import OldIrGuard
 
+    def elementwise(kind: str):
+        def function(x, name=None):
+            helper = LayerHelper(kind)
+            y = helper.create_variable_for_type_inference(x.dtype)
+            helper.append_op(type=kind, inputs={"X": x}, outputs={"Out": y})
+            return y
+
+        return function
+
+    # Since Paddle 3.3 these know the newer format alone.
+    lost = {
+        (module, kind): getattr(module, kind)
+        for module in (F, paddle)
+        for kind in ("sigmoid", "tanh", "exp")
+        if hasattr(module, kind)
+    }
+    with OldIrGuard():
+        try:
+            for module, kind in lost:
+                setattr(module, kind, elementwise(kind))
+            yield
+        finally:
+            for (module, kind), function in lost.items():
+                setattr(module, kind, function)
+
+
+def _save_program(network: nn.Layer, prefix: Path, spec: list[int], old: bool) -> None:
     with contextlib.ExitStack() as stack:
         if old:
-            stack.enter_context(OldIrGuard())
+            stack.enter_context(_old_programs())
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         try:

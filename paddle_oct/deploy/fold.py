@@ -68,11 +68,14 @@ def fold(model: nn.Layer, input_size: Sequence[int] = (1, 3, 224, 224)) -> nn.La
     network = _copy(model)
     x = example(input_size)
     pairs = _find_pairs(network, x)
-    pairs = _foldable(network, pairs, x)
-    before = outputs(run(network, x))
-    _fold_in_place(network, pairs)
-    _drop(network)
-    after = outputs(run(network, x))
+    probe = _copy(network)
+    randomise_norms(probe, x)
+    before = outputs(run(probe, x))
+    pairs = _foldable(probe, before, pairs, x)
+    for folded in (probe, network):
+        _fold_in_place(folded, pairs)
+        _drop(folded)
+    after = outputs(run(probe, x))
     if not all(_equal(a, b) for a, b in zip(before, after)):
         worst = max(float(np.abs(a - b).max()) for a, b in zip(before, after))
         raise RuntimeError(
@@ -202,11 +205,10 @@ def _affine(norm: nn.Layer | None) -> Affine | None:
     return Affine(scale, beta - mean * scale)
 
 
-def _foldable(network: nn.Layer, pairs: list[_Pair], x: Tensor) -> list[_Pair]:
-    """Return the pairs that may be folded: those without which the result would not be the same."""
-    probe = _copy(network)
-    _randomise_norms(probe)
-    expected = outputs(run(probe, x))
+def _foldable(
+    probe: nn.Layer, expected: list[np.ndarray], pairs: list[_Pair], x: Tensor
+) -> list[_Pair]:
+    """Return the pairs that may be folded: those with which the result remains the expected one."""
 
     def good(candidates: list[_Pair]) -> list[_Pair]:
         if not candidates:
@@ -224,20 +226,37 @@ def _foldable(network: nn.Layer, pairs: list[_Pair], x: Tensor) -> list[_Pair]:
     return good(pairs)
 
 
-def _randomise_norms(network: nn.Layer) -> None:
-    """Make every norm do something, also in a network that was not trained yet."""
+def randomise_norms(network: nn.Layer, x: Tensor) -> None:
+    """Give every norm scale, shift and statistics of its own, as if the network had been trained.
+
+    With statistics that fit, for in a deep network whose norms do nothing the values grow until
+    rounding decides the output.
+
+    Args:
+        network: left in evaluation mode.
+        x: an input with which it can be run.
+    """
     rng = np.random.default_rng(0)
-    for layer in network.sublayers():
-        if not isinstance(layer, _NORMS):
-            continue
-        for tensor in (layer._mean, layer.bias):
-            if tensor is not None:
-                noise = rng.uniform(-0.3, 0.3, tensor.shape).astype(np.float32)
-                tensor.set_value(tensor.numpy() + noise)
-        for tensor in (layer._variance, layer.weight):
-            if tensor is not None:
-                noise = rng.uniform(0.7, 1.3, tensor.shape).astype(np.float32)
-                tensor.set_value(tensor.numpy() * noise)
+
+    def set_norm(norm: nn.Layer, inputs: tuple) -> None:
+        values = inputs[0].numpy()
+        axes = tuple(i for i in range(values.ndim) if i != 1)
+        noise = rng.uniform(0.7, 1.3, [3, values.shape[1]]).astype(np.float32)
+        norm._mean.set_value(values.mean(axes) * noise[0])
+        norm._variance.set_value((values.var(axes) + 0.1 * values.var() + 1e-3) * noise[1])
+        if norm.weight is not None:
+            norm.weight.set_value(noise[2])
+        if norm.bias is not None:
+            norm.bias.set_value(noise[2] - 1)
+
+    network.eval()
+    norms = [layer for layer in network.sublayers() if isinstance(layer, _NORMS)]
+    hooks = [norm.register_forward_pre_hook(set_norm) for norm in norms]
+    try:
+        run(network, x)
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _fold_in_place(network: nn.Layer, pairs: list[_Pair]) -> None:

@@ -11,7 +11,7 @@ from paddle import nn
 
 from paddle_oct import create_model, list_models
 from paddle_oct.deploy import export, load
-from paddle_oct.deploy.fold import _randomise_norms
+from paddle_oct.deploy.fold import randomise_norms
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("paddle2onnx")
@@ -26,8 +26,7 @@ PLAIN |= {"Resize", "Reshape", "Shape", "Slice"}
 
 def small(name, **options):
     network = create_model(name, num_classes=10, **options)
-    _randomise_norms(network)
-    network.eval()
+    randomise_norms(network, paddle.rand([1, 3, 64, 64]))
     return network
 
 
