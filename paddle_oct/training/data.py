@@ -104,11 +104,11 @@ def _draw(dataset: Dataset, limit: int) -> Dataset:
     return paddle.io.Subset(dataset, sorted(chosen.tolist()))
 
 
-def load_digits(image_size: int = 48) -> ImageData:
+def load_digits(image_size: int = 64) -> ImageData:
     """Load 1,797 handwritten digits that come with the package (UCI; 8x8 pixels, 10 classes).
 
     Every fifth image is in the test set (360), the others in the training set (1,437). The images
-    are scaled up and repeated in three channels; at 48x48 a network that halves its maps five times
+    are scaled up and repeated in three channels; at 64x64 a network that halves its maps five times
     is left with 2x2, on which it learns faster than on 1x1.
     """
     packed = np.load(Path(__file__).parent / "digits" / "digits.npz")

@@ -38,9 +38,9 @@ class Recipe:
     """
 
     epochs: int = _option(8, "passes over the training set")
-    batch_size: int = _option(32, "images in a step")
+    batch_size: int = _option(16, "images in a step")
     optimizer: str = _option("momentum", "the update rule", OPTIMIZERS)
-    learning_rate: float = _option(0.05, "the highest learning rate")
+    learning_rate: float = _option(0.02, "the highest learning rate")
     schedule: str = _option(
         "cosine",
         "how it falls; step: to a tenth after 1/2 and again after 3/4 of the run",

@@ -32,7 +32,7 @@ def test_step_schedule_falls_after_a_half_and_three_quarters_of_the_run():
 
 
 def test_constant_schedule():
-    assert rates(Recipe(epochs=2, schedule="constant", warmup_epochs=0), 3) == [0.05] * 6
+    assert rates(Recipe(epochs=2, schedule="constant", warmup_epochs=0), 3) == [0.02] * 6
 
 
 @pytest.mark.parametrize(
