@@ -13,19 +13,6 @@ from paddle_oct import cli
 QUICK = ["--limit", "40", "--batch-size", "16", "--epochs", "1", "-o", "scale=0.25", "--quiet"]
 
 
-@pytest.fixture
-def run(capsys):
-    """Return a function that runs the command line: its exit status, output and errors."""
-
-    def run_command(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return run_command
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli") / "run"

@@ -9,7 +9,7 @@ import paddle
 import pytest
 from PIL import Image
 
-from paddle_oct import cli, create_model
+from paddle_oct import create_model
 from paddle_oct.convert import save_weights
 from paddle_oct.models import registry
 
@@ -19,19 +19,6 @@ AUTHORS = GOLDEN / "mobilenet_v1_075.params"
 NAMES = GOLDEN / "mobilenet_v1_075.names.json"
 SMALL = ["--alpha", ".375", "-o", "scale=.75"]
 TINY = ["-o", "num_classes=3"]
-
-
-@pytest.fixture
-def run(capsys):
-    """Return a function that runs the command line: its exit status, output and errors."""
-
-    def run_command(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return run_command
 
 
 @needs_golden

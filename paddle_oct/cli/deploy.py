@@ -126,11 +126,13 @@ def bench(
     for path in (csv_file, json_file, plot):
         if path is not None:
             check_output(path, force)
+    names = [name.strip() for name in engines.split(",")]
+    for name in names:
+        deploy.check_engine(name)
     results = []
-    runs = itertools.product(engines.split(","), threads, batch_sizes, alphas)
-    for engine, count, batch, alpha in runs:
+    for engine, count, batch, alpha in itertools.product(names, threads, batch_sizes, alphas):
         size = (batch, 3, image_size, image_size)
-        result = deploy.race(model, against, engine.strip(), alpha, size, count, repeats)
+        result = deploy.race(model, against, engine, alpha, size, count, repeats)
         click.echo(
             f"{result.engine}, batch {batch}, alpha {alpha:g}, {count} threads: {result.ratio:.3f}",
             err=True,

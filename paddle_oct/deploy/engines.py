@@ -11,6 +11,7 @@ import numpy as np
 from paddle_oct.names import look_up
 
 from .extras import need
+from .programs import program_input
 
 Arrays = Union[np.ndarray, "tuple[np.ndarray, ...]"]
 _Run = Callable[[np.ndarray], "list[np.ndarray]"]
@@ -140,7 +141,7 @@ def _load_paddle(path: Path, threads: int, size: tuple[int, ...] | None):
     config.enable_memory_optim()
     predictor = inference.create_predictor(config)
     name = predictor.get_input_names()[0]
-    shape = _program_input(path, name)
+    shape = program_input(path, name)
     if size is not None:
         shape = _fits(path, shape, size)
     given = predictor.get_input_handle(name)
@@ -154,21 +155,14 @@ def _load_paddle(path: Path, threads: int, size: tuple[int, ...] | None):
     return shape, run
 
 
-def _program_input(path: Path, name: str) -> tuple[int | None, ...]:
-    """Read the shape of an input from a program; the predictor does not know it."""
-    from paddle.base import core
-
-    program = core.ProgramDesc(path.read_bytes())  # kept, for its block does not keep it alive
-    shape = program.block(0).find_var(name.encode()).shape()
-    return tuple(n if n > 0 else None for n in shape)
-
-
 def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None):
     onnxruntime = need("onnxruntime", "the engine onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Its threads wait for the next run in a loop, in the way of whatever else the process does.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     if size is not None:
         for name, length in zip(("batch", "channels", "height", "width"), size):
             options.add_free_dimension_override_by_name(name, length)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import tempfile
 import warnings
@@ -11,7 +12,6 @@ from typing import Iterator, Sequence
 
 import numpy as np
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
 from paddle.static import InputSpec
 
@@ -21,7 +21,8 @@ from paddle_oct.names import look_up
 from .engines import load
 from .extras import need
 from .fold import example, fold, outputs, run
-from .onnx_graph import tidy
+from .onnx_graph import tidy_graph
+from .programs import old_programs, tidy_program
 
 FORMATS = {"paddle": (".pdmodel", ".pdiparams"), "onnx": (".onnx",)}
 _OPSET = 13
@@ -102,6 +103,7 @@ def export(
             _write_onnx(network, prefix, spec)
         else:
             _save_program(network, prefix, spec, old=True)
+            tidy_program(prefix.with_suffix(".pdmodel"))
         written = prefix.with_suffix(suffixes[0])
         _check(network, written, [size, *_other_sizes(network, size, dynamic)])
         for suffix, target in zip(suffixes, targets):
@@ -131,42 +133,10 @@ def _other_sizes(network: nn.Layer, size: tuple[int, ...], dynamic: bool) -> lis
     return [other]
 
 
-@contextlib.contextmanager
-def _old_programs() -> Iterator[None]:
-    """Write programs in Paddle's older format, with the functions that it has lost there."""
-    from paddle.base.layer_helper import LayerHelper
-    from paddle.pir_utils import OldIrGuard
-
-    def elementwise(kind: str):
-        def function(x, name=None):
-            helper = LayerHelper(kind)
-            y = helper.create_variable_for_type_inference(x.dtype)
-            helper.append_op(type=kind, inputs={"X": x}, outputs={"Out": y})
-            return y
-
-        return function
-
-    # Since Paddle 3.3 these know the newer format alone.
-    lost = {
-        (module, kind): getattr(module, kind)
-        for module in (F, paddle)
-        for kind in ("sigmoid", "tanh", "exp")
-        if hasattr(module, kind)
-    }
-    with OldIrGuard():
-        try:
-            for module, kind in lost:
-                setattr(module, kind, elementwise(kind))
-            yield
-        finally:
-            for (module, kind), function in lost.items():
-                setattr(module, kind, function)
-
-
 def _save_program(network: nn.Layer, prefix: Path, spec: list[int], old: bool) -> None:
     with contextlib.ExitStack() as stack:
         if old:
-            stack.enter_context(_old_programs())
+            stack.enter_context(old_programs())
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         try:
@@ -200,7 +170,7 @@ def _write_onnx(network: nn.Layer, prefix: Path, spec: list[int]) -> None:
                 f"{type(network).__name__} can't be exported to ONNX: {error} {said()}".strip()
             ) from error
     model = onnx.load(str(raw))
-    tidy(model, _resize_shapes(model, spec) if min(spec) > 0 else None)
+    tidy_graph(model, _resize_shapes(model, spec) if min(spec) > 0 else None)
     if min(spec) < 0:
         for value, names in ((model.graph.input[0], ("batch", "channels", "height", "width")),):
             for dim, name, length in zip(value.type.tensor_type.shape.dim, names, spec):
@@ -251,9 +221,13 @@ def _captured() -> Iterator:
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(1), os.dup(2)]
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile() as file, contextlib.ExitStack() as stack:
+        text = stack.enter_context(io.TextIOWrapper(io.FileIO(os.dup(file.fileno()), "w")))
+        stack.enter_context(contextlib.redirect_stdout(text))  # which need not be file 1
+        stack.enter_context(contextlib.redirect_stderr(text))
 
         def said() -> str:
+            text.flush()
             file.seek(0)
             lines = file.read().decode("utf-8", "replace").strip().splitlines()
             return " ".join(lines[-2:])

@@ -2,8 +2,6 @@
 
 This is the one place where that form is chosen. ``benchmarks/RESULTS.md`` has the measurements.
 
-* The stride-2 layer has both bands at one resolution after pooling, so its paths merge into one
-  convolution per output band: ``Y_H = conv(z)``, ``Y_L = conv(pool2(z))`` with ``z = [X_H, X_L]``.
 * A 1x1 convolution that widens a narrow map four times (the last of a residual block, in the early
   stages) up-samples its input in place of its output. That costs a few multiplications more and
   saves two passes over the widest map of the block.
@@ -90,7 +88,6 @@ class FoldedOctaveConv(nn.Layer):
         self.up_l2h = conv._up_l2h
 
         paths = {name: getattr(conv, f"conv_{name}") for name in ("h2h", "l2h", "h2l", "l2l")}
-        self.merged = self.pool_stride and conv.groups == 1 and all(paths.values())
         self.up_first = (
             self.up_l2h
             and conv.groups == 1
@@ -100,23 +97,16 @@ class FoldedOctaveConv(nn.Layer):
             and 4 * self.in_bands[1] <= self.out_bands[0]
             and self.in_bands[1] <= _NARROW
         )
-        if self.merged or self.up_first:
+        if self.up_first:
             self.conv_high = _joined(paths["h2h"], paths["l2h"], affines[0])
         else:
             self.conv_h2h, self.conv_l2h = _pair(paths["h2h"], paths["l2h"], affines[0])
-        if self.merged:
-            self.conv_low = _joined(paths["h2l"], paths["l2l"], affines[1])
-        else:
-            self.conv_h2l, self.conv_l2l = _pair(paths["h2l"], paths["l2l"], affines[1])
+        self.conv_h2l, self.conv_l2l = _pair(paths["h2l"], paths["l2l"], affines[1])
 
     def forward(self, x) -> OctaveFeature:
         high, low = as_bands(x, self.in_bands, self)
         if self.pool_stride and high is not None:
             high = down2(high)
-        if self.merged:
-            both = paddle.concat([high, low], axis=1)
-            return self.conv_high(both), self.conv_low(down2(both))
-
         if self.up_first:
             y_high = self.conv_high(paddle.concat([high, up2(low, like=high)], axis=1))
         else:

@@ -1,9 +1,9 @@
 """What paddle2onnx writes, tidied: the same function in the operators that engines know best.
 
-Each function is one step and changes a graph in place; :func:`tidy` takes them all. Engines tidy
-for themselves too, but not alike: written this way, ONNX Runtime keeps the whole network in its
-blocked layout, and every engine adds the second path of an octave convolution, the shortcut and the
-activation while it computes the first.
+Each function is one step and changes a graph in place; :func:`tidy_graph` takes them all. Engines
+tidy for themselves too, but not alike: written this way, ONNX Runtime keeps the whole network in
+its blocked layout, and every engine adds the second path of an octave convolution, the shortcut
+and the activation while it computes the first.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Graph:
         self.nodes = [node for node in self.nodes if id(node) not in gone]
 
 
-def tidy(model: Any, shapes: Shapes | None = None) -> None:
+def tidy_graph(model: Any, shapes: Shapes | None = None) -> None:
     """Tidy an ``onnx.ModelProto`` in place.
 
     Args:

@@ -13,6 +13,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
+from paddle.base import core
 
 from paddle_oct.analysis import count_macs
 from paddle_oct.models import create_model, model_options
@@ -20,6 +21,8 @@ from paddle_oct.names import look_up
 
 from .engines import load
 from .export import export
+from .extras import need
+from .peak import peak_memory
 
 RACE_ENGINES = ("eager", "train", "paddle", "onnxruntime", "openvino")
 _WARMUP = 3
@@ -46,7 +49,8 @@ class RaceResult:
 
     ``ratio`` is of the medians, ``mac_ratio`` of the multiply-accumulates, and ``law`` what the
     paper's Table 1 says for a whole network of octave convolutions, ``1 - 3/4 alpha (2 - alpha)``.
-    Peaks are in bytes above what there was before, and None where the engine can't tell.
+    Peaks of memory are in bytes: for Paddle's eager mode what its allocator hands out during a run,
+    for an engine what loading the file and running it takes; None where that can't be told.
     """
 
     engine: str
@@ -109,6 +113,7 @@ def race(
     threads: int = 2,
     repeats: int = 20,
     options: dict[str, Any] | None = None,
+    memory: bool = True,
 ) -> RaceResult:
     """Race a network against another.
 
@@ -122,11 +127,12 @@ def race(
         threads: how many each may use.
         repeats: how often each runs.
         options: other options of both networks, such as ``{"num_classes": 10}``.
+        memory: whether to measure the peaks of memory too, for which an engine starts anew.
 
     Raises:
         ValueError: there is no such engine or network, or the engine is not installed.
     """
-    look_up(engine, dict.fromkeys(RACE_ENGINES), "engine")
+    check_engine(engine)
     size = tuple(int(n) for n in input_size)
     networks = []
     for name in (model, against):
@@ -141,8 +147,9 @@ def race(
             _prepare(network, engine, size, threads, Path(folder) / str(i))
             for i, network in enumerate(networks)
         ]
-        timings = interleave(prepared, repeats)
-        peaks = [_peak_memory(run) if engine in ("eager", "train") else None for run in prepared]
+        runs, peaks_of = zip(*prepared)
+        timings = interleave(runs, repeats)
+        peaks = [measure() if memory else None for measure in peaks_of]
     share = alpha if alpha is not None else model_options(model).get("alpha", 0.0)
     ours, theirs = timings
     return RaceResult(
@@ -153,6 +160,14 @@ def race(
     )  # fmt: skip
 
 
+def check_engine(engine: str) -> None:
+    """Raise a ``ValueError`` if there is no such engine to race on, or it is not installed."""
+    look_up(engine, dict.fromkeys(RACE_ENGINES), "engine")
+    if engine in ("onnxruntime", "openvino"):
+        for package in ("paddle2onnx", engine):
+            need(package, f"the engine {engine}")
+
+
 def law(alpha: float) -> float:
     """Return the share of multiply-accumulates that the paper's Table 1 gives."""
     return 1 - 0.75 * alpha * (2 - alpha)
@@ -160,17 +175,18 @@ def law(alpha: float) -> float:
 
 def _prepare(
     network: nn.Layer, engine: str, size: tuple[int, ...], threads: int, prefix: Path
-) -> Callable[[], Any]:
-    if engine == "eager":
-        return _forward(network, size)
-    if engine == "train":
-        return _training_step(network, size)
+) -> tuple[Callable[[], Any], Callable[[], int | None]]:
+    """Return what is timed, and what tells its peak of memory."""
+    if engine in ("eager", "train"):
+        core.set_num_threads(threads)
+        run = _forward(network, size) if engine == "eager" else _training_step(network, size)
+        return run, lambda: _allocated(run)
     network.eval()
     form = "paddle" if engine == "paddle" else "onnx"
     path = export(network, prefix, form, size, dynamic=False)
     predict = load(path, engine, threads, size)
     x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
-    return lambda: predict(x)
+    return lambda: predict(x), lambda: peak_memory(path, engine, threads, size)
 
 
 def _forward(network: nn.Layer, size: tuple[int, ...]) -> Callable[[], Any]:
@@ -201,10 +217,8 @@ def _training_step(network: nn.Layer, size: tuple[int, ...]) -> Callable[[], Any
     return run
 
 
-def _peak_memory(run: Callable[[], Any]) -> int:
+def _allocated(run: Callable[[], Any]) -> int:
     """Return the bytes that Paddle's allocator hands out at the peak of a run, above the start."""
-    from paddle.base import core
-
     before = core.host_memory_stat_current_value("Allocated", 0)
     core.host_memory_stat_reset_peak_value("Allocated", 0)
     run()

@@ -73,6 +73,7 @@ def draw_race(results: Sequence[RaceResult], path: str | Path) -> None:
         alphas = [result.alpha for result in first]
         axes.plot(alphas, [r.mac_ratio for r in first], "k--", label="multiply-accumulates")
         axes.plot(alphas, [law(a) for a in alphas], "k:", label="the law, all layers octave")
+        axes.axhline(1, color="0.8", zorder=0)
         axes.set_xlabel("alpha, share of low-frequency channels")
         axes.set_ylabel(f"time, {results[0].model} / {results[0].against}")
         axes.set_ylim(bottom=0)

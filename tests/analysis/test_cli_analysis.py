@@ -6,21 +6,9 @@ import json
 
 import pytest
 
-from paddle_oct import cli
 from paddle_oct.analysis import PUBLISHED
 
 SMALL = ["--image-size", "32", "-o", "scale=0.25"]
-
-
-@pytest.fixture
-def run(capsys):
-    def run_command(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return run_command
 
 
 @pytest.fixture

@@ -4,27 +4,16 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_oct import cli, create_model, octavize
+from paddle_oct import create_model, octavize
 
 SMALL = ["squeezenet1_1", "--image-size", "64", "--classes", "10"]
-
-
-@pytest.fixture
-def run(capsys):
-    def run_command(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main(["octavize", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return run_command
 
 
 def test_it_reports_and_saves_the_converted_weights(run, tmp_path):
     net = create_model("squeezenet1_1", num_classes=10)
     paddle.save(net.state_dict(), str(tmp_path / "old.pdparams"))
     given = [*SMALL, "--alpha", ".25", "--weights", tmp_path / "old.pdparams"]
-    status, out, _ = run(*given, "--output", tmp_path / "new.pdparams")
+    status, out, _ = run("octavize", *given, "--output", tmp_path / "new.pdparams")
     assert status == 0
     assert "SqueezeNet: 13 of 26 convolutions replaced" in out
     assert f"weights: {tmp_path / 'new.pdparams'}" in out
@@ -38,10 +27,10 @@ def test_it_reports_and_saves_the_converted_weights(run, tmp_path):
 def test_it_never_overwrites_unasked(run, tmp_path):
     path = tmp_path / "kept.pdparams"
     path.write_text("precious")
-    status, _, err = run(*SMALL, "--output", path)
+    status, _, err = run("octavize", *SMALL, "--output", path)
     assert (status, path.read_text()) == (2, "precious")
     assert "already exists" in err
-    assert run(*SMALL, "--output", path, "--force")[0] == 0
+    assert run("octavize", *SMALL, "--output", path, "--force")[0] == 0
     assert "_conv1._conv._conv.conv_h2h.weight" in paddle.load(str(path))
 
 
@@ -57,14 +46,14 @@ def test_it_never_overwrites_unasked(run, tmp_path):
     ],
 )
 def test_errors_are_one_line(run, arguments, message):
-    status, out, err = run(*arguments)
+    status, out, err = run("octavize", *arguments)
     assert (status, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
 
 
 def test_alpha_of_some_layers(run):
-    status, out, _ = run(*SMALL, "--layer-alpha", "_conv2=.25", "--exclude", "_conv4")
+    status, out, _ = run("octavize", *SMALL, "--layer-alpha", "_conv2=.25", "--exclude", "_conv4")
     assert status == 0
     rows = {line.split()[0]: line for line in out.splitlines() if line.startswith("_conv")}
     assert "0.5 -> 0.25" in rows["_conv2._conv._conv"]

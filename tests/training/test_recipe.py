@@ -44,7 +44,7 @@ def test_optimizers(optimizer, name):
         paddle.nn.Linear(2, 2), 1
     )
     assert type(built).__name__ == name
-    assert built.get_lr() == 0.05
+    assert built.get_lr() == 0.02
 
 
 def test_weight_decay_and_momentum_reach_the_update():
