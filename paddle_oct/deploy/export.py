@@ -20,7 +20,7 @@ from paddle_oct.names import look_up
 
 from .engines import load
 from .extras import need
-from .fold import example, fold, outputs, run
+from .fold import example, fold, outputs, rounding, run
 from .onnx_graph import tidy_graph
 from .programs import old_programs, tidy_program
 
@@ -58,7 +58,8 @@ def export(
     Raises:
         ValueError: there is no such format, the file exists or can't be written there, a package is
             missing (the message names the extra), or the network can't be exported.
-        RuntimeError: the exported network returns other values. Nothing was written then.
+        RuntimeError: the exported network returns other values, by more than 1e-4 of the largest
+            and more than rounding explains. Nothing was written then.
 
     Note:
         The Paddle format is Paddle's older program format: the newer one, which ``paddle.jit.save``
@@ -258,13 +259,25 @@ def _check(network: nn.Layer, path: Path, sizes: list[tuple[int, ...]]) -> None:
                 f"export: {type(network).__name__} returns {len(expected)} Tensors, "
                 f"the exported network {len(result)}"
             )
+        explained = None
         for a, b in zip(expected, result):
             off = float(np.abs(a - b).max()) if a.shape == b.shape else float("inf")
-            if not off <= _TOLERANCE * max(1.0, float(np.abs(a).max())):
+            scale = float(np.abs(a).max()) or 1.0
+            if off <= _TOLERANCE * scale:
+                continue
+            if explained is None:
+                explained = rounding(network, x, expected)
+            if not off <= explained * scale:
                 raise RuntimeError(
                     f"export: the exported {type(network).__name__} returns other values for an "
                     f"input of shape {list(size)} (off by {off:.2g}); nothing was written"
                 )
+            warnings.warn(
+                f"the exported {type(network).__name__} was found equal to {off / scale:.1g} only: "
+                f"its outputs change by {explained / 10:.1g} when the input does by 1e-6. Are its "
+                f"weights trained?",
+                stacklevel=3,
+            )
 
 
 def _place(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from paddle import nn
 
 from paddle_oct import create_model, list_models
-from paddle_oct.deploy import export, load
+from paddle_oct.deploy import export, load, onnx_graph
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("paddle2onnx")
@@ -184,3 +184,37 @@ def test_files_that_can_not_be_loaded(mobilenet, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "paddle2onnx", None)
     with pytest.raises(ValueError, match=r'pip install "paddle_oct\[onnx\]"'):
         export(mobilenet, tmp_path / "other.onnx", "onnx")
+
+
+def test_a_file_that_returns_other_values_is_not_written(mobilenet, tmp_path, monkeypatch):
+    drop_unused = onnx_graph.drop_unused
+
+    def spoil(graph):
+        drop_unused(graph)
+        name = max(graph.constants, key=lambda name: graph.constants[name].size)
+        graph.constants[name] = graph.constants[name] * np.float32(1.01)
+
+    monkeypatch.setattr(onnx_graph, "drop_unused", spoil)
+    with pytest.raises(RuntimeError, match=r"other values for an input of shape .* was written"):
+        export(mobilenet, tmp_path / "net", "onnx", SIZES[0])
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_rounding_explains_is_said(tmp_path):
+    class Chaotic(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2D(3, 8, 3)
+
+        def forward(self, x):
+            x = self.conv(x)
+            for _ in range(6):
+                x = 4 * x * (1 - x) * (x * x < 1).astype("float32") + 0.3
+            return 1e3 * x
+
+    network = Chaotic()
+    network.eval()
+    size = (1, 3, 32, 32)
+    with pytest.warns(UserWarning, match=r"equal to .* only: .* Are its weights trained"):
+        path = export(network, tmp_path / "net", "onnx", size)
+    assert path.is_file()

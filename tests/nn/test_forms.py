@@ -79,3 +79,21 @@ def test_halving_with_and_without_gradients(size):
     np.testing.assert_allclose(down2(x).numpy(), expected, atol=1e-6)
     x.stop_gradient = False
     np.testing.assert_allclose(down2(x).numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("halve", [False, True])
+def test_gradients_of_gradients(halve):
+    conv = nn.Conv2D(64, 96, 1)
+    size = (7, 7) if halve else (4, 4)
+    x = paddle.randn([3, 64, *size])
+    x.stop_gradient = False
+    seconds = []
+    for run in (
+        lambda: forms.convolve(conv, x, halve),
+        lambda: conv(F.avg_pool2d(x, 2, 2, ceil_mode=True) if halve else x),
+    ):
+        conv.clear_gradients()
+        (first,) = paddle.grad((run() ** 3).sum(), [x], create_graph=True)
+        (first**2).sum().backward()
+        seconds.append(conv.weight.grad.numpy())
+    np.testing.assert_allclose(seconds[0], seconds[1], rtol=1e-3, atol=1e-4 * seconds[1].max())

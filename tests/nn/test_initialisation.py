@@ -1,9 +1,12 @@
 """The parameters of OctaveConv: those of one ordinary kernel, cut into four blocks."""
 
+import gc
+
 import numpy as np
 import paddle
 import pytest
 from paddle import nn
+from paddle.base import core
 
 from paddle_oct import OctaveConv
 
@@ -177,3 +180,17 @@ def test_lazy_initialisation():
     for weight in layer.parameters():
         weight.initialize()
         assert float(weight.std()) == pytest.approx((2 / (9 * 32)) ** 0.5, rel=0.1)
+
+
+def test_a_layer_holds_nothing_but_its_parameters():
+    def allocated():
+        gc.collect()
+        return core.host_memory_stat_current_value("Allocated", 0)
+
+    OctaveConv(256, 256, 3, padding=1, alpha_in=0.5, alpha_out=0.5)  # whatever is made once
+    before = allocated()
+    layer = OctaveConv(256, 256, 3, padding=1, alpha_in=0.5, alpha_out=0.5)
+    parameters = sum(4 * p.size for p in layer.parameters())
+    assert parameters <= allocated() - before <= 1.01 * parameters
+    for conv in layer.children():
+        assert conv._param_attr.initializer.value is None  # the block of the whole kernel
