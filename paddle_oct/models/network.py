@@ -9,6 +9,7 @@ import paddle
 from paddle import Tensor, nn
 
 from paddle_oct.nn import OctaveFeature, merge, split_channels
+from paddle_oct.nn.feature import check_images
 
 from .options import Alpha, ConvOptions, stage_alphas
 
@@ -121,7 +122,7 @@ class OctNetwork(nn.Layer):
     def forward_stages(self, x: Tensor) -> list[OctaveFeature]:
         """Return the pairs ``(high, low)`` after every stage of ``feature_info``."""
         ends = [stage.name for stage in self.feature_info]
-        pair = (self.forward_stem(x), None)
+        pair = (self.forward_stem(check_images(x, self)), None)
         stages = []
         for name, layer in self.trunk():
             pair = layer(pair)
@@ -131,7 +132,7 @@ class OctNetwork(nn.Layer):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Return the last feature map, ``[N, num_features, ceil(H / 32), ceil(W / 32)]``."""
-        pair = (self.forward_stem(x), None)
+        pair = (self.forward_stem(check_images(x, self)), None)
         for _, layer in self.trunk():
             pair = layer(pair)
         high, _ = pair

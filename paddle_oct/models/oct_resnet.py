@@ -149,6 +149,15 @@ class SEBottleneck(Bottleneck):
     reduction = 16
 
 
+def _check_layers(block: Any, layers: Any) -> None:
+    if not callable(block) or not hasattr(block, "expansion"):
+        raise TypeError(f"OctResNet: block must be a class such as Bottleneck, got {block!r}")
+    if isinstance(layers, str) or not isinstance(layers, Sequence):
+        raise TypeError(f"OctResNet: layers must be four integers, got {layers!r}")
+    if len(layers) != 4 or not all(isinstance(n, int) and n >= 1 for n in layers):
+        raise ValueError(f"OctResNet: layers must be four positive integers, got {list(layers)}")
+
+
 class OctResNet(OctNetwork):
     """ResNet with octave convolutions in the first three stages.
 
@@ -196,8 +205,7 @@ class OctResNet(OctNetwork):
         **options: Any,
     ) -> None:
         super().__init__(num_classes, with_pool, alpha, **options)
-        if len(layers) != 4:
-            raise ValueError(f"OctResNet: layers must hold four numbers, got {list(layers)}")
+        _check_layers(block, layers)
         channels, alpha_in = self._add_stem(), 0.0
         stages = []
         for stage, (depth, alpha_out) in enumerate(zip(layers, self.alphas)):

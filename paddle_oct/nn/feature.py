@@ -199,6 +199,23 @@ def as_pair(x: OctaveFeature, where: str) -> OctaveFeature:
 
 
 @paddle.jit.not_to_static
+def check_images(x: Tensor, where: Any) -> Tensor:
+    """Check that a network was given one Tensor ``[N, 3, H, W]``, and return it.
+
+    Raises:
+        TypeError: it is no Tensor, or a pair.
+        ValueError: it has another rank, or other than three channels.
+    """
+    name = where if isinstance(where, str) else type(where).__name__
+    if not _is_tensor(x):
+        raise TypeError(f"{name}: expected a Tensor [N, 3, H, W], got {type(x).__name__}")
+    shape = list(x.shape)
+    if len(shape) != 4 or shape[1] not in (-1, 3):
+        raise ValueError(f"{name}: expected an input of shape [N, 3, H, W], got {shape}")
+    return x
+
+
+@paddle.jit.not_to_static
 def as_bands(
     x: Union[Tensor, OctaveFeature], channels: tuple[int, int], where: Any
 ) -> OctaveFeature:

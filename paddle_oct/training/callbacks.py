@@ -45,6 +45,20 @@ class SeedEpochs(Callback):
         random.seed(int(of_process))
 
 
+class CheckImages(Callback):
+    """Stop where an image of these data sets could not be read, and say which."""
+
+    def __init__(self, *data_sets: Any) -> None:
+        super().__init__()
+        self._data_sets = data_sets
+
+    def _check(self, step: int, logs: dict[str, Any] | None = None) -> None:
+        for data_set in self._data_sets:
+            data_set.check()
+
+    on_train_batch_end = on_eval_batch_end = _check
+
+
 class EpochMeter(Callback):
     """Take the means of an epoch, which ``paddle.Model`` reports for accuracies alone.
 

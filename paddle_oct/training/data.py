@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Sequence
@@ -56,14 +57,30 @@ class ImageData:
 
 
 class _Transformed(Dataset):
+    """What a network is given.
+
+    Paddle's loader hangs where its thread fails. So an image that can't be read is noted, for
+    :meth:`check` to raise it where it can be caught, and a black one stands in.
+    """
+
     def __init__(self, source: Dataset, transform: Callable) -> None:
         super().__init__()
         self.source = source
         self.transform = transform
+        self._failed = multiprocessing.Value("q", -1)  # seen by the processes that load, too
 
     def __getitem__(self, index: int):
-        image, label = self.source[index]
+        try:
+            image, label = self.source[index]
+        except ValueError:
+            self._failed.value = index
+            image, label = Image.new("RGB", (32, 32)), 0
         return self.transform(image), np.int64(label)
+
+    def check(self) -> None:
+        """Raise the ``ValueError`` of an image that could not be read, if there was one."""
+        if self._failed.value >= 0:
+            self.source[self._failed.value]
 
     def __len__(self) -> int:
         return len(self.source)

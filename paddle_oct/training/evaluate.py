@@ -11,7 +11,7 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.metric import Accuracy
 
-from .callbacks import EpochMeter
+from .callbacks import CheckImages, EpochMeter
 from .data import ImageData
 from .preprocessing import Preprocessing, read_image
 
@@ -24,7 +24,9 @@ def evaluate(network: nn.Layer, data: ImageData, batch_size: int = 64) -> dict[s
     """
     model = paddle.Model(network)
     model.prepare(loss=nn.CrossEntropyLoss(), metrics=accuracies(data))
-    result = model.evaluate(data.test_set(), batch_size, verbose=0, callbacks=[EpochMeter(0)])
+    test_set = data.test_set()
+    callbacks = [CheckImages(test_set), EpochMeter(0)]
+    result = model.evaluate(test_set, batch_size, verbose=0, callbacks=callbacks)
     (loss,) = result.pop("loss")
     return {"loss": loss, **{name: float(value) for name, value in result.items()}}
 
@@ -43,6 +45,7 @@ def predict_logits(
     test_set = data.test_set()
     images = _Images(test_set)
     (logits,) = model.predict(images, batch_size=batch_size, stack_outputs=True, verbose=0)
+    test_set.check()
     return logits, np.array([test_set[i][1] for i in range(len(test_set))])
 
 

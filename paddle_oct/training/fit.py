@@ -19,7 +19,7 @@ from paddle_oct.models import create_model
 from paddle_oct.names import first_line
 from paddle_oct.version import __version__
 
-from .callbacks import EpochMeter, Progress, Record, SaveEpochs, SeedEpochs
+from .callbacks import CheckImages, EpochMeter, Progress, Record, SaveEpochs, SeedEpochs
 from .data import ImageData, load_data
 from .evaluate import accuracies
 from .recipe import Recipe
@@ -128,15 +128,16 @@ def fit(
     saver = SaveEpochs(run, meter, state)
     seeds = SeedEpochs(recipe.seed, sampler, done)
     progress = Progress(done, recipe.epochs, verbose)
+    test_set = data.test_set()
     try:
         model.fit(
             train_loader,
-            data.test_set(),
+            test_set,
             batch_size=recipe.batch_size,  # of the test set, as are the workers
             num_workers=recipe.workers,
             epochs=recipe.epochs - done,
             verbose=verbose,
-            callbacks=[seeds, meter, progress, record, saver],
+            callbacks=[CheckImages(train_set, test_set), seeds, meter, progress, record, saver],
         )
     finally:
         record.close()

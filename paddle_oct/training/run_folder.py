@@ -32,6 +32,21 @@ from paddle_oct.files import write_atomically
 Row = dict[str, float]
 
 
+_CONFIG_KEYS = ("network", "classes", "preprocessing", "recipe")
+_STATE_KEYS = ("epoch", "best_epoch", "history", "parameter_names")
+
+
+def _read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} can't be read ({error})") from error
+    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+    if missing:
+        raise ValueError(f"{path} is damaged: it lacks {', '.join(missing)}")
+    return content
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A complete checkpoint: the network, the optimiser and the history up to an epoch."""
@@ -71,8 +86,12 @@ class Checkpoint:
 
     @property
     def state(self) -> dict[str, Any]:
-        """``epoch``, ``best_epoch``, ``history`` and ``parameter_names`` when it was written."""
-        return json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
+        """``epoch``, ``best_epoch``, ``history`` and ``parameter_names`` when it was written.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        return _read_json(self.folder / "state.json", _STATE_KEYS)
 
 
 class RunFolder:
@@ -146,10 +165,7 @@ class RunFolder:
         Raises:
             ValueError: the file is damaged.
         """
-        try:
-            return json.loads(self.config_path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{self.config_path} can't be read ({error})") from error
+        return _read_json(self.config_path, _CONFIG_KEYS)
 
     @property
     def last(self) -> Checkpoint | None:

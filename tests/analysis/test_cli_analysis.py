@@ -22,6 +22,8 @@ def own_run(tmp_path):
         "data": "digits",
         "classes": [str(i) for i in range(10)],
         "preprocessing": {"size": 32},
+        "network": "OctMobileNetV1",
+        "recipe": {},
     }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "history.csv").write_text("epoch,eval_acc_top1\n1,0.5\n2,0.875\n3,0.75\n")

@@ -11,6 +11,8 @@ from paddle.vision import models as vanilla_models
 
 from paddle_oct import create_model
 from paddle_oct.convert import load_weights
+from paddle_oct.convert.weights.load import _from_torch
+from paddle_oct.convert.weights.strict import load_state
 from paddle_oct.models import OctResNetV1e, published_weights
 from paddle_oct.models.oct_resnet_v1e import SEBottleneckV1e
 
@@ -355,3 +357,27 @@ def test_the_same_in_torchvisions_names(tmp_path):
     octave.eval()
     x = paddle.randn([1, 3, 64, 64])
     np.testing.assert_array_equal(octave(x).numpy(), vanilla(x).numpy())
+
+
+def test_no_tensor_hides_behind_another():
+    """Two of one name, and a counter that belongs to no norm, are left over."""
+    network = create_model("oct_resnet18", num_classes=4)
+    state = {key: tensor.numpy() for key, tensor in network.state_dict().items()}
+    state["fc.weight"] = state["fc.weight"].T
+    norm = next(key for key in state if key.endswith("._mean"))[: -len("._mean")]
+    extra = {f"{norm}.running_mean": state[f"{norm}._mean"], "fc.num_batches_tracked": np.array(1)}
+    for name, array in extra.items():
+        with pytest.raises(ValueError, match=f"left over {name}"):
+            load_state(network, _from_torch({**state, name: array}), "file")
+
+
+def test_every_kind_of_problem_is_listed():
+    network = paddle.nn.Sequential(*(paddle.nn.Linear(2, 2) for _ in range(4)))
+    state = {f"other.{i}": np.zeros(2, np.float32) for i in range(5)}
+    state["3.weight"] = np.zeros([3, 2], np.float32)
+    with pytest.raises(
+        ValueError,
+        match=r"missing 0.weight; .* and 4 more; left over other.0; .* and 2 more; "
+        r"3.weight is \[3, 2\] in place of \[2, 2\]",
+    ):
+        load_state(network, state, "file")

@@ -271,3 +271,32 @@ def test_channels_of_the_bands():
         low = 0 if number == 11 else int(alphas[stage] * width)
         assert state[f"features.{number}.1.bn_h.weight"].shape == [width - low]
         assert (f"features.{number}.1.bn_l.weight" in state) == bool(low)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda: (paddle.zeros([1, 3, 32, 32]), None), "expected a Tensor .* got tuple"),
+        (lambda: np.zeros([1, 3, 32, 32], "float32"), "expected a Tensor .* got ndarray"),
+        (lambda: paddle.zeros([1, 4, 32, 32]), r"shape \[N, 3, H, W\], got \[1, 4, 32, 32\]"),
+        (lambda: paddle.zeros([3, 32, 32]), r"shape \[N, 3, H, W\], got \[3, 32, 32\]"),
+    ],
+)
+@pytest.mark.parametrize("features_only", [False, True])
+def test_inputs_that_are_no_images(given, message, features_only):
+    network = OctMobileNetV1(scale=0.25, features_only=features_only)
+    with pytest.raises((TypeError, ValueError), match=f"OctMobileNetV1: .*{message}"):
+        network(given())
+
+
+@pytest.mark.parametrize("layers", [(1, 1, 1, 0), (1, -1, 1, 1), (1, 1, 1), (1, 1.5, 1, 1)])
+def test_wrong_numbers_of_blocks(layers):
+    with pytest.raises(ValueError, match="OctResNet: layers must be four positive integers"):
+        OctResNet(Bottleneck, layers)
+
+
+def test_what_is_no_block():
+    with pytest.raises(TypeError, match="block must be a class such as Bottleneck, got 'basic'"):
+        OctResNet("basic", (1, 1, 1, 1))
+    with pytest.raises(TypeError, match="layers must be four integers, got 50"):
+        OctResNet(Bottleneck, 50)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from sklearn import datasets as sklearn_datasets
 
-from paddle_oct.training import load_data, read_image
+from paddle_oct.training import Recipe, evaluate, fit, load_data, read_image
 from paddle_oct.training.data import _CIFAR100_CLASSES
 
 SHARED = Path(__file__).parents[3] / "shared" / "cifar10"
@@ -244,3 +244,17 @@ def test_cifar100_has_its_hundred_classes_in_order():
     assert len(set(classes)) == 100
     assert classes == sorted(classes)
     assert (classes[0], classes[33], classes[99]) == ("apple", "forest", "worm")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_test_image_stops_the_run_and_is_named(tmp_path, workers):
+    write_folder(tmp_path, ["a", "b"], 6)
+    broken = tmp_path / "a" / "00.png"  # every fifth is in the test set
+    broken.write_bytes(broken.read_bytes()[:60])
+    network = paddle.nn.Sequential(paddle.nn.Flatten(), paddle.nn.Linear(3 * 16 * 16, 2))
+    data = load_data("folder", data_file=str(tmp_path), image_size=16)
+    recipe = Recipe(epochs=1, batch_size=4, workers=workers)
+    with pytest.raises(ValueError, match=r"0\.png: can't be read as an image"):
+        fit(network, data, recipe, tmp_path / "run", verbose=0)
+    with pytest.raises(ValueError, match=r"0\.png: can't be read as an image"):
+        evaluate(network, data)

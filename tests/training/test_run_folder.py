@@ -109,3 +109,21 @@ def test_folders_that_are_in_use_or_cannot_be_written(tmp_path, run):
     run.config_path.write_text("{")
     with pytest.raises(ValueError, match=r"config\.json can't be read"):
         _ = run.config
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("config.json", "[]", r"config\.json is damaged: it lacks network, classes"),
+        ("config.json", '{"network": "Net"}', r"config\.json is damaged: it lacks classes"),
+        ("checkpoints/epoch-0001/state.json", "{}", r"state\.json is damaged: it lacks epoch"),
+        ("checkpoints/epoch-0001/state.json", '{"epoch"', r"state\.json can't be read"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, file, text, message):
+    run = RunFolder.create(tmp_path / "run", dict.fromkeys(("network", "classes", "recipe"), ""))
+    path = run.path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        _ = run.last.state if run.last else run.config

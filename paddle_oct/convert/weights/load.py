@@ -100,11 +100,13 @@ def _from_torch(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     state = {}
     for name, array in tensors.items():
         layer, dot, parameter = name.rpartition(".")
-        if parameter == _TORCH_COUNTER:
+        if parameter == _TORCH_COUNTER and f"{layer}{dot}running_mean" in tensors:
             continue
         if parameter == "weight" and array.ndim == 2:
             array = array.T
-        state[f"{layer}{dot}{_TORCH_STATISTICS.get(parameter, parameter)}"] = array
+        ours = f"{layer}{dot}{_TORCH_STATISTICS.get(parameter, parameter)}"
+        # What is already called as Paddle does keeps the name it has there, to be left over.
+        state[name if ours in tensors else ours] = array
     return state
 
 

@@ -23,26 +23,31 @@ def check_fit(
     Raises:
         ValueError: the message lists what is missing, left over, of another shape or no numbers.
     """
-    problems = [f"missing {name}" for name in shapes if name not in tensors]
-    problems += [f"left over {name}" for name in tensors if name not in shapes]
     shared = [name for name in shapes if name in tensors]
-    problems += [
-        f"{name} is {list(tensors[name].shape)} in place of {list(shapes[name])}"
-        for name in shared
-        if list(tensors[name].shape) != list(shapes[name])
-    ]
-    problems += [
-        f"{name} is of type {tensors[name].dtype}"
-        for name in shared
-        if tensors[name].dtype.kind != "f"
-    ]
-    if problems:
-        more = f" and {len(problems) - _NAMED_PROBLEMS} more"
+    kinds = (
+        [f"missing {name}" for name in shapes if name not in tensors],
+        [f"left over {name}" for name in tensors if name not in shapes],
+        [
+            f"{name} is {list(tensors[name].shape)} in place of {list(shapes[name])}"
+            for name in shared
+            if list(tensors[name].shape) != list(shapes[name])
+        ],
+        [
+            f"{name} is of type {tensors[name].dtype}"
+            for name in shared
+            if tensors[name].dtype.kind != "f"
+        ],
+    )
+    if any(kinds):
         raise ValueError(
             f"{source}: belongs to another network than {type(network).__name__}: "
-            f"{'; '.join(problems[:_NAMED_PROBLEMS])}"
-            f"{more if len(problems) > _NAMED_PROBLEMS else ''}"
+            f"{'; '.join(_first(problems) for problems in kinds if problems)}"
         )
+
+
+def _first(problems: list[str]) -> str:
+    more = len(problems) - _NAMED_PROBLEMS
+    return "; ".join(problems[:_NAMED_PROBLEMS]) + (f" and {more} more" if more > 0 else "")
 
 
 def load_state(
