@@ -207,3 +207,18 @@ def test_ctrl_c_can_be_resumed(run, tmp_path):
     status, out, _ = run("train", "--resume", folder, "--quiet")
     assert status == 0
     assert f"after {done + 1} epochs" in out
+
+
+def test_an_interrupt_that_paddle_turned_into_an_error(run, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        (tmp_path / "config.json").touch()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise OSError("(External) KeyboardInterrupt: <EMPTY MESSAGE>")
+
+    monkeypatch.setattr(cli.training.training, "train", interrupted)
+    status, _, err = run("train", "--run", tmp_path, *QUICK)
+    assert (status, err.strip()) == (
+        130,
+        f"interrupted; paddle-oct train --resume {tmp_path} goes on",
+    )

@@ -42,7 +42,7 @@ class NumbersType(click.ParamType):
 @click.option("--output", required=True, type=click.Path(), help="The new file: .onnx or .pdmodel.")
 @click.option("--format", "form", help="onnx or paddle. [default: by the output's suffix]")
 @click.option("--weights", type=click.Path(), help="A .pdparams file. [default: none, at random]")
-@click.option("--image-size", type=click.IntRange(min=1), default=224, show_default=True)
+@click.option("--image-size", type=click.IntRange(min=1), help="[default: the run's, or 224]")
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--static", is_flag=True, help="Only this size, in place of any.")
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
@@ -52,7 +52,7 @@ def export(
     output: str,
     form: str | None,
     weights: str | None,
-    image_size: int,
+    image_size: int | None,
     batch_size: int,
     static: bool,
     force: bool,
@@ -64,9 +64,13 @@ def export(
     MODEL is a name that 'paddle-oct models' lists, or the folder of a training run.
     """
     if form is None:
-        form = "onnx" if output.endswith(".onnx") else "paddle"
-    network = _network(model, weights, gather_settings(alpha, options))
+        forms = {".onnx": "onnx", ".pdmodel": "paddle"}
+        if Path(output).suffix not in forms:
+            raise ValueError(f"{output}: must end in .onnx or .pdmodel, or give --format")
+        form = forms[Path(output).suffix]
+    network, own_size = _network(model, weights, gather_settings(alpha, options))
     network.eval()
+    image_size = image_size or own_size
     size = (batch_size, 3, image_size, image_size)
     path = deploy.export(network, output, form, size, dynamic=not static, force=force)
     takes = "any batch, height and width" if not static else "x".join(map(str, size))
@@ -75,15 +79,17 @@ def export(
         click.echo("its weights are random; --weights gives it others", err=True)
 
 
-def _network(model: str, weights: str | None, settings: dict[str, Any]) -> Any:
+def _network(model: str, weights: str | None, settings: dict[str, Any]) -> tuple[Any, int]:
+    """Return a network and the size of its images."""
     if Path(model).is_dir():
         if settings:
             raise ValueError(f"{model} is the folder of a run, which decides on the options")
-        return Trained.of_run(RunFolder.open(model), weights).network
+        run = RunFolder.open(model)
+        return Trained.of_run(run, weights).network, run.config["preprocessing"]["size"]
     network = create_model(model, **settings)
     if weights is not None:
         load_weights(network, weights)
-    return network
+    return network, 224
 
 
 @click.command()

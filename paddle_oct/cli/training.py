@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 import click
 import numpy as np
@@ -116,17 +117,31 @@ def _free_folder(wanted: str) -> Path:
 
 
 class _interruptible:  # noqa: N801 - reads like a function
-    """On Ctrl-C, say how to go on."""
+    """On Ctrl-C, say how to go on.
+
+    Where Paddle was calling back into Python, in a backward pass, it makes an error of its own of
+    the interrupt.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.interrupted = False
 
     def __enter__(self) -> None:
-        return None
+        self.previous = signal.signal(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self, number: int, frame: Any) -> NoReturn:
+        self.interrupted = True
+        raise KeyboardInterrupt
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        if kind is KeyboardInterrupt and (self.folder / "config.json").exists():
+        signal.signal(signal.SIGINT, self.previous)
+        if kind is not KeyboardInterrupt and not (kind and self.interrupted):
+            return
+        if (self.folder / "config.json").exists():
             click.echo(f"\ninterrupted; paddle-oct train --resume {self.folder} goes on", err=True)
+        if kind is not KeyboardInterrupt:
+            raise KeyboardInterrupt from error
 
 
 def trained_options(command: Callable) -> Callable:
@@ -185,7 +200,7 @@ def evaluate(
     """Test the network of a RUN folder, or one with published weights.
 
     \b
-    paddle-oct eval runs/...                   on the run's test split, the whole of it
+    paddle-oct eval runs/...                   on the run's test split, or its --limit of it
     paddle-oct eval --model oct_mobilenet_v1 --data-file imagenet/val
 
     With --model, the folders in the data file are the network's classes in alphabetical order, or

@@ -38,6 +38,13 @@ def test_export_in_the_format_of_the_suffix(run, tmp_path):
     assert load(path)(np.zeros([1, 3, 64, 64], np.float32)).shape == (1, 10)
 
 
+def test_export_refuses_a_suffix_of_no_format(run, tmp_path):
+    status, out, err = run("export", "oct_mobilenet_v1", *SMALL, "--output", tmp_path / "net.onxx")
+    assert (status, out) == (2, "")
+    assert "net.onxx: must end in .onnx or .pdmodel, or give --format" in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_bench(run, tmp_path):
     table, records, plot = (tmp_path / name for name in ("race.csv", "race.json", "race.png"))
     status, out, err = run(
