@@ -68,6 +68,7 @@ def _output_options(command: Callable) -> Callable:
         ),
         click.option("--output", type=click.Path(), help="Write to this file, not to the screen."),
         click.option("--plot", type=click.Path(), help="Draw a picture (.png, .svg or .pdf)."),
+        click.option("--force", is_flag=True, help="Overwrite files that exist."),
     ):
         command = option(command)
     return command
@@ -89,13 +90,14 @@ def compare(
     form: str,
     output: str | None,
     plot: str | None,
+    force: bool,
 ) -> None:
     """Set the costs of MODELS side by side; the picture has a bar per layer.
 
     A model is a name that 'paddle-oct models' lists, or one of paddle.vision.models, and may carry
     its alpha: resnet50 oct_resnet50@.25 oct_resnet50@.5,.25,.125
     """
-    _check_files(output, plot)
+    _check_files(output, plot, force)
     result = analysis.compare(
         *models,
         input_size=(batch_size, 3, image_size, image_size),
@@ -130,9 +132,10 @@ def sweep(
     form: str,
     output: str | None,
     plot: str | None,
+    force: bool,
 ) -> None:
     """Set the costs of MODEL at several alphas side by side; the picture has them over alpha."""
-    _check_files(output, plot)
+    _check_files(output, plot, force)
     result = analysis.sweep(
         model,
         alphas,
@@ -149,9 +152,11 @@ def sweep(
 @click.command()
 @click.argument("runs", nargs=-1, type=click.Path())
 @_output_options
-def accuracy(runs: tuple[str, ...], form: str, output: str | None, plot: str | None) -> None:
+def accuracy(
+    runs: tuple[str, ...], form: str, output: str | None, plot: str | None, force: bool
+) -> None:
     """List published ImageNet accuracies with their costs, and those of RUNS of your own."""
-    _check_files(output, plot)
+    _check_files(output, plot, force)
     own = [read_run(run) for run in runs]
     rows = [dataclasses.asdict(result) for result in analysis.PUBLISHED]
     rows += [
@@ -195,12 +200,12 @@ def _layer_tables(result: analysis.Comparison, form: str) -> str:
     return "\n\n".join(f"{profile!r}\n\n{profile.table(form)}" for profile in result.profiles)
 
 
-def _check_files(output: str | None, plot: str | None) -> None:
+def _check_files(output: str | None, plot: str | None, force: bool) -> None:
     """Refuse files that can't be written before anything is computed."""
     if output is not None:
-        check_output(output, force=True)
+        check_output(output, force)
     if plot is not None:
-        check_output(plot, True, PICTURES)
+        check_output(plot, force, PICTURES)
 
 
 def _put(text: str, output: str | None) -> None:

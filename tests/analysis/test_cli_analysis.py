@@ -85,3 +85,16 @@ def test_errors_are_one_line_and_leave_nothing(run, own_run, tmp_path, monkeypat
         assert (status, err.count("\n")) == (2, 1), err
         assert message in err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("option", ["--plot", "--output"])
+def test_existing_files_are_kept(run, tmp_path, option):
+    path = tmp_path / "there.png"
+    path.write_text("mine")
+    for command in (["compare", "oct_mobilenet_v1"], ["sweep", "oct_mobilenet_v1"], ["accuracy"]):
+        status, out, err = run(*command, option, path)
+        assert (status, out) == (2, "")
+        assert "there.png already exists" in err
+    assert path.read_text() == "mine"
+    assert run("accuracy", option, path, "--force")[0] == 0
+    assert path.read_bytes() != b"mine"
