@@ -19,6 +19,8 @@ from paddle_oct.training import RunFolder, Trained
 
 from .options import gather_settings, model_settings
 
+_DYNAMIC = {"all": True, "batch": "batch", "none": False}
+
 
 class NumbersType(click.ParamType):
     """Numbers with commas between them: ``1,8``."""
@@ -44,7 +46,13 @@ class NumbersType(click.ParamType):
 @click.option("--weights", type=click.Path(), help="A .pdparams file. [default: none, at random]")
 @click.option("--image-size", type=click.IntRange(min=1), help="[default: the run's, or 224]")
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--static", is_flag=True, help="Only this size, in place of any.")
+@click.option(
+    "--dynamic",
+    type=click.Choice(list(_DYNAMIC)),
+    default="all",
+    show_default=True,
+    help="What may be of any length: batch, height and width, the batch alone, or nothing.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 @model_settings
 def export(
@@ -54,7 +62,7 @@ def export(
     weights: str | None,
     image_size: int | None,
     batch_size: int,
-    static: bool,
+    dynamic: str,
     force: bool,
     alpha: Any,
     options: tuple[tuple[str, Any], ...],
@@ -72,9 +80,13 @@ def export(
     network.eval()
     image_size = image_size or own_size
     size = (batch_size, 3, image_size, image_size)
-    path = deploy.export(network, output, form, size, dynamic=not static, force=force)
-    takes = "any batch, height and width" if not static else "x".join(map(str, size))
-    click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, takes {takes}, checked")
+    path = deploy.export(network, output, form, size, dynamic=_DYNAMIC[dynamic], force=force)
+    takes = {
+        "all": "any batch, height and width",
+        "batch": f"any batch of 3x{image_size}x{image_size}",
+        "none": "x".join(map(str, size)),
+    }
+    click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, takes {takes[dynamic]}, checked")
     if weights is None and not Path(model).is_dir():
         click.echo("its weights are random; --weights gives it others", err=True)
 

@@ -3,67 +3,21 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import Callable, Sequence, Union
+from typing import Sequence
 
 import numpy as np
 
 from paddle_oct.names import look_up
 
 from .extras import need
+from .predictor import Opened, Predictor, Run
 from .programs import program_input
 
-Arrays = Union[np.ndarray, "tuple[np.ndarray, ...]"]
-_Run = Callable[[np.ndarray], "list[np.ndarray]"]
-
-
-class Predictor:
-    """An exported network, ready to run: ``predict(x)``.
-
-    Made by :func:`load`.
-
-    Attributes:
-        path (Path): the file.
-        engine (str): what runs it.
-        threads (int): how many threads it may use.
-        input_shape (tuple): what it takes; None for an axis of any length.
-    """
-
-    def __init__(
-        self, path: Path, engine: str, threads: int, shape: tuple[int | None, ...], run: _Run
-    ) -> None:
-        self.path = path
-        self.engine = engine
-        self.threads = threads
-        self.input_shape = shape
-        self._run = run
-
-    def __call__(self, x: np.ndarray) -> Arrays:
-        """Run the network on an array of float32 and return an array, or a tuple of several.
-
-        Raises:
-            TypeError: it is not an array of float32.
-            ValueError: its shape is not one that the network takes.
-        """
-        if not isinstance(x, np.ndarray):
-            raise TypeError(f"{self.path.name}: expected a NumPy array, got {type(x).__name__}")
-        if x.dtype != np.float32:
-            raise TypeError(
-                f"{self.path.name}: expected float32, got {x.dtype}; use x.astype('float32')"
-            )
-        wanted = self.input_shape
-        shown = "[" + ", ".join("any" if n is None else str(n) for n in wanted) + "]"
-        if x.ndim != len(wanted) or any(n not in (None, m) for n, m in zip(wanted, x.shape)):
-            raise ValueError(
-                f"{self.path.name}: expected an input of shape {shown}, got {list(x.shape)}"
-            )
-        if not x.size:
-            raise ValueError(f"{self.path.name}: the input of shape {list(x.shape)} is empty")
-        results = self._run(np.ascontiguousarray(x))
-        return results[0] if len(results) == 1 else tuple(results)
-
-    def __repr__(self) -> str:
-        return f"Predictor({str(self.path)!r}, engine={self.engine!r}, threads={self.threads})"
+# What export says in an ONNX file of any batch, and how it calls the axes that are of any length.
+SEPARABLE = "paddle_oct.separable"
+INPUT_AXES = ("batch", "channels", "height", "width")
 
 
 def load(
@@ -78,7 +32,9 @@ def load(
         path: the ``.pdmodel`` or ``.onnx`` file.
         engine: ``"paddle"`` (Paddle Inference with oneDNN), ``"onnxruntime"`` or ``"openvino"``. By
             default Paddle for its own format and ONNX Runtime for ONNX.
-        threads: how many threads to use, by default as many as there are cores.
+        threads: how many threads to use, by default as many as there are cores. They compute an
+            image together; the images of a batch they share out, if their number is a multiple and
+            the file is an ONNX file of any batch that :func:`export` wrote.
         input_size: the one shape ``[N, C, H, W]`` that will be given. A file that takes any size is
             then prepared for this one, and as fast as one that was exported for it.
 
@@ -104,13 +60,12 @@ def load(
         raise ValueError(f"threads must be 1 or more, got {threads}")
     size = None if input_size is None else tuple(int(n) for n in input_size)
     try:
-        shape, run = ENGINES[engine](path, threads, size)
+        return Predictor(path, engine, threads, size, partial(ENGINES[engine], path, threads, size))
     except (ValueError, TypeError):
         raise
     except Exception as error:  # of the engine, all kinds
         reason = str(error).strip().splitlines()
         raise ValueError(f"{path}: {engine} can't load it ({' '.join(reason[:3])})") from error
-    return Predictor(path, engine, threads, shape, run)
 
 
 def _cores() -> int:
@@ -118,7 +73,12 @@ def _cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _fits(path: Path, shape: tuple[int | None, ...], size: tuple[int, ...]) -> tuple[int, ...]:
+def _fits(
+    path: Path, shape: tuple[int | None, ...], size: tuple[int, ...] | None
+) -> tuple[int | None, ...]:
+    """Return the shape that the input will have."""
+    if size is None:
+        return shape
     if len(shape) != len(size) or any(n not in (None, m) for n, m in zip(shape, size)):
         raise ValueError(
             f"{path}: input_size {list(size)} does not fit an input of shape {list(shape)}"
@@ -126,7 +86,7 @@ def _fits(path: Path, shape: tuple[int | None, ...], size: tuple[int, ...]) -> t
     return size
 
 
-def _load_paddle(path: Path, threads: int, size: tuple[int, ...] | None):
+def _load_paddle(path: Path, threads: int, size: tuple[int, ...] | None, lanes: int) -> Opened:
     from paddle import inference
 
     parameters = path.with_suffix(".pdiparams")
@@ -141,9 +101,7 @@ def _load_paddle(path: Path, threads: int, size: tuple[int, ...] | None):
     config.enable_memory_optim()
     predictor = inference.create_predictor(config)
     name = predictor.get_input_names()[0]
-    shape = program_input(path, name)
-    if size is not None:
-        shape = _fits(path, shape, size)
+    shape = _fits(path, program_input(path, name), size)
     given = predictor.get_input_handle(name)
     results = [predictor.get_output_handle(out) for out in predictor.get_output_names()]
 
@@ -152,48 +110,58 @@ def _load_paddle(path: Path, threads: int, size: tuple[int, ...] | None):
         predictor.run()
         return [result.copy_to_cpu() for result in results]
 
-    return shape, run
+    return Opened(shape, [run], separable=False)  # run() holds Python's lock: one at a time
 
 
-def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None):
+def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None, lanes: int) -> Opened:
     onnxruntime = need("onnxruntime", "the engine onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads // lanes
     options.inter_op_num_threads = 1
     # Its threads wait for the next run in a loop, in the way of whatever else the process does.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if size is not None:
-        for name, length in zip(("batch", "channels", "height", "width"), size):
+        for name, length in zip(INPUT_AXES, (size[0] // lanes, *size[1:])):
             options.add_free_dimension_override_by_name(name, length)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    separable = SEPARABLE in session.get_modelmeta().custom_metadata_map
+    if lanes > 1 and not separable:
+        return _load_onnxruntime(path, threads, size, 1)
     given = session.get_inputs()[0]
     shape = tuple(n if isinstance(n, int) else None for n in given.shape)
-    if size is not None:
-        shape = _fits(path, shape, size)
-    return shape, lambda x: session.run(None, {given.name: x})
+    if size is not None:  # of which the session has a lane's part
+        shape = _fits(path, (shape[0] and shape[0] * lanes, *shape[1:]), size)
+    return Opened(shape, [lambda x: session.run(None, {given.name: x})] * lanes, separable)
 
 
-def _load_openvino(path: Path, threads: int, size: tuple[int, ...] | None):
+def _load_openvino(path: Path, threads: int, size: tuple[int, ...] | None, lanes: int) -> Opened:
     openvino = need("openvino", "the engine openvino")
     core = openvino.Core()
     model = core.read_model(str(path))
     shape = tuple(n.get_length() if n.is_static else None for n in model.input(0).partial_shape)
+    shape = _fits(path, shape, size)
+    separable = model.has_rt_info(["framework", SEPARABLE])
+    lanes = lanes if separable else 1
     if size is not None:
-        shape = _fits(path, shape, size)
-        model.reshape(list(size))
+        model.reshape([size[0] // lanes, *size[1:]])
     options = {
         "INFERENCE_NUM_THREADS": threads,
-        "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
+        "NUM_STREAMS": lanes,
     }
-    request = core.compile_model(model, "CPU", options).create_infer_request()
+    compiled = core.compile_model(model, "CPU", options)
 
-    def run(x: np.ndarray) -> list[np.ndarray]:
-        results = request.infer([x])
-        return [results[i].copy() for i in range(len(results))]
+    def lane() -> Run:
+        request = compiled.create_infer_request()
 
-    return shape, run
+        def run(x: np.ndarray) -> list[np.ndarray]:
+            results = request.infer([x])
+            return [results[i].copy() for i in range(len(results))]
+
+        return run
+
+    return Opened(shape, [lane() for _ in range(lanes)], separable)
 
 
 ENGINES = {"paddle": _load_paddle, "onnxruntime": _load_onnxruntime, "openvino": _load_openvino}

@@ -18,7 +18,7 @@ from paddle.static import InputSpec
 from paddle_oct.files import check_output, write_atomically
 from paddle_oct.names import look_up
 
-from .engines import load
+from .engines import INPUT_AXES, SEPARABLE, load
 from .extras import need
 from .fold import example, fold, outputs, rounding, run
 from .onnx_graph import tidy_graph
@@ -34,7 +34,7 @@ def export(
     path: str | Path,
     format: str = "paddle",
     input_size: Sequence[int] = (1, 3, 224, 224),
-    dynamic: bool = True,
+    dynamic: bool | str = True,
     force: bool = False,
 ) -> Path:
     """Fold a network, write it, and check that what was written returns what the network returns.
@@ -48,8 +48,8 @@ def export(
             Paddle format has a second file beside it, ``.pdiparams``.
         format: ``"paddle"`` or ``"onnx"``.
         input_size: ``[N, C, H, W]`` of the input, or of an example of it.
-        dynamic: whether the file takes any batch and any height and width. Otherwise only
-            ``input_size``.
+        dynamic: True if the file shall take any batch, height and width, ``"batch"`` for any batch
+            of one height and width, False for ``input_size`` alone.
         force: whether to replace existing files.
 
     Returns:
@@ -78,6 +78,8 @@ def export(
         model.pdmodel (2, 10)
     """
     suffixes = look_up(format, FORMATS, "format")
+    if dynamic not in (True, False, "batch"):
+        raise ValueError(f"dynamic must be True, 'batch' or False, got {dynamic!r}")
     size = _check_size(input_size)
     path = Path(path)
     if path.suffix not in suffixes:
@@ -97,16 +99,14 @@ def export(
     network = fold(model, size)
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder) / "model"
-        spec = [-1, size[1], -1, -1] if dynamic and len(size) == 4 else list(size)
-        if dynamic and len(size) != 4:
-            spec = [-1, *size[1:]]
+        spec = _spec(size, dynamic)
         if format == "onnx":
-            _write_onnx(network, prefix, spec)
+            _write_onnx(network, prefix, spec, size)
         else:
             _save_program(network, prefix, spec, old=True)
             tidy_program(prefix.with_suffix(".pdmodel"))
         written = prefix.with_suffix(suffixes[0])
-        _check(network, written, [size, *_other_sizes(network, size, dynamic)])
+        _check(network, written, [size, *_other_sizes(network, size, spec)])
         for suffix, target in zip(suffixes, targets):
             _place(prefix.with_suffix(suffix), target)
     return path
@@ -120,11 +120,21 @@ def _check_size(size: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(n) for n in size)
 
 
-def _other_sizes(network: nn.Layer, size: tuple[int, ...], dynamic: bool) -> list[tuple[int, ...]]:
-    """A second input that a dynamic file must take: another batch and, if it can, an odd size."""
+def _spec(size: tuple[int, ...], dynamic: bool | str) -> list[int]:
+    """Return the shape of the input with -1 for what may be of any length."""
     if not dynamic:
+        return list(size)
+    any_size = dynamic != "batch" and len(size) == 4
+    return [-1, size[1], -1, -1] if any_size else [-1, *size[1:]]
+
+
+def _other_sizes(
+    network: nn.Layer, size: tuple[int, ...], spec: list[int]
+) -> list[tuple[int, ...]]:
+    """A second input that a dynamic file must take: another batch and, if it can, an odd size."""
+    if spec[0] > 0:
         return []
-    if len(size) != 4:
+    if spec[-1] > 0:
         return [(size[0] + 1, *size[1:])]
     other = (size[0] + 1, size[1], size[2] | 1, (size[3] + 32) | 1)
     try:
@@ -149,7 +159,20 @@ def _save_program(network: nn.Layer, prefix: Path, spec: list[int], old: bool) -
             ) from error
 
 
-def _write_onnx(network: nn.Layer, prefix: Path, spec: list[int]) -> None:
+def _separable(network: nn.Layer, size: tuple[int, ...]) -> bool:
+    """Whether a network returns for every sample of a batch what it returns for that one alone."""
+    x = example((max(2, size[0]), *size[1:]))
+    together, alone = outputs(run(network, x)), outputs(run(network, x[:1]))
+    return all(
+        a.ndim > 0
+        and a.shape[0] == x.shape[0]
+        and b.shape == (1, *a.shape[1:])
+        and bool(np.abs(a[:1] - b).max(initial=0) <= _TOLERANCE * np.abs(a).max(initial=0))
+        for a, b in zip(together, alone)
+    )
+
+
+def _write_onnx(network: nn.Layer, prefix: Path, spec: list[int], size: tuple[int, ...]) -> None:
     import onnx
     import paddle2onnx
 
@@ -171,22 +194,29 @@ def _write_onnx(network: nn.Layer, prefix: Path, spec: list[int]) -> None:
                 f"{type(network).__name__} can't be exported to ONNX: {error} {said()}".strip()
             ) from error
     model = onnx.load(str(raw))
-    tidy_graph(model, _resize_shapes(model, spec) if min(spec) > 0 else None)
-    if min(spec) < 0:
-        for value, names in ((model.graph.input[0], ("batch", "channels", "height", "width")),):
-            for dim, name, length in zip(value.type.tensor_type.shape.dim, names, spec):
-                if length < 0:
-                    dim.dim_param = name
+    tidy_graph(model, _resize_shapes(model, size, spec[0] < 0) if spec[-1] > 0 else None)
+    if spec[0] < 0:
+        dims = model.graph.input[0].type.tensor_type.shape.dim
+        for dim, name, length in zip(dims, INPUT_AXES, spec):
+            if length < 0:
+                dim.dim_param = name
         for value in model.graph.output:
             if value.type.tensor_type.HasField("shape") and value.type.tensor_type.shape.dim:
-                value.type.tensor_type.shape.dim[0].dim_param = "batch"
+                value.type.tensor_type.shape.dim[0].dim_param = INPUT_AXES[0]
+        if _separable(network, size):
+            onnx.helper.set_model_props(model, {SEPARABLE: "yes"})
     model.producer_name = "paddle_oct"
     onnx.checker.check_model(model)
     onnx.save(model, str(prefix.with_suffix(".onnx")))
 
 
-def _resize_shapes(model, spec: list[int]) -> dict[str, tuple[int, ...]]:
-    """Run a graph of fixed size and return the shapes before and after every ``Resize``."""
+def _resize_shapes(
+    model, size: tuple[int, ...], any_batch: bool
+) -> dict[str, tuple[int | None, ...]]:
+    """Run a graph and return the shapes before and after every ``Resize``.
+
+    The batch is None there where it may be any.
+    """
     import onnx
     import onnxruntime
 
@@ -203,8 +233,11 @@ def _resize_shapes(model, spec: list[int]) -> dict[str, tuple[int, ...]]:
     session = onnxruntime.InferenceSession(
         probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    values = session.run(sorted(names), {session.get_inputs()[0].name: np.zeros(spec, np.float32)})
-    shapes = {name: value.shape for name, value in zip(sorted(names), values)}
+    values = session.run(sorted(names), {session.get_inputs()[0].name: np.zeros(size, np.float32)})
+    shapes = {
+        name: (None, *value.shape[1:]) if any_batch else value.shape
+        for name, value in zip(sorted(names), values)
+    }
     for name in list(shapes):  # the names that remain when identities are gone
         plain = name
         while plain in source:

@@ -12,7 +12,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-Shapes = Mapping[str, "tuple[int, ...]"]
+Shapes = Mapping[str, "tuple[int | None, ...]"]  # None for a batch of any length
 
 
 class Graph:
@@ -153,39 +153,51 @@ def biases_into_convolutions(graph: Graph) -> None:
 def simplify_resizes(graph: Graph, shapes: Shapes) -> None:
     """Say in the simplest way what size a ``Resize`` makes.
 
-    With fixed shapes, by a factor of two as ``scales``, anything else as constant ``sizes``.
+    With known shapes, by a factor of two as ``scales``, anything else as constant ``sizes``.
     Otherwise as the height and width of the map whose size is taken, in place of a dozen nodes that
     take its shape apart.
     """
-    from onnx import helper
-
     makers = graph.makers()
     nodes = []
     for node in graph.nodes:
         if node.op_type == "Resize" and len(node.input) == 4:
             data, result = node.input[0], node.output[0]
+            others = _measured(makers, node.input[3]) - {data}
             if data in shapes and result in shapes:
                 before, after = shapes[data], shapes[result]
                 if after == (*before[:2], 2 * before[2], 2 * before[3]):
                     size = ["", graph.constant("twice", [1, 1, 2, 2], np.float32)]
-                else:
+                elif None not in after:
                     size = ["", "", graph.constant(f"{result}.sizes", after)]
+                else:
+                    own = _lengths(graph, nodes, f"{result}.own", data, 0)
+                    like = graph.constant(f"{result}.like", after[2:])
+                    size = ["", "", _joined(nodes, f"{result}.sizes", [own, like])]
                 node.input[:] = [data, *size]
-            else:
-                others = _measured(makers, node.input[3]) - {data}
-                if len(others) == 1:
-                    parts = []
-                    for name, source, start in (("own", data, 0), ("like", others.pop(), 2)):
-                        shape, part = f"{result}.{name}.shape", f"{result}.{name}"
-                        ends = [graph.constant(f"at_{at}", [at]) for at in (start, start + 2)]
-                        nodes.append(helper.make_node("Shape", [source], [shape], name=shape))
-                        nodes.append(helper.make_node("Slice", [shape, *ends], [part], name=part))
-                        parts.append(part)
-                    sizes = f"{result}.sizes"
-                    nodes.append(helper.make_node("Concat", parts, [sizes], name=sizes, axis=0))
-                    node.input[:] = [data, "", "", sizes]
+            elif len(others) == 1:
+                own = _lengths(graph, nodes, f"{result}.own", data, 0)
+                like = _lengths(graph, nodes, f"{result}.like", others.pop(), 2)
+                node.input[:] = [data, "", "", _joined(nodes, f"{result}.sizes", [own, like])]
         nodes.append(node)
     graph.nodes = nodes
+
+
+def _lengths(graph: Graph, nodes: list[Any], name: str, source: str, start: int) -> str:
+    """Append nodes that read two axes of a tensor's shape, and return their result's name."""
+    from onnx import helper
+
+    shape = f"{name}.shape"
+    ends = [graph.constant(f"at_{at}", [at]) for at in (start, start + 2)]
+    nodes.append(helper.make_node("Shape", [source], [shape], name=shape))
+    nodes.append(helper.make_node("Slice", [shape, *ends], [name], name=name))
+    return name
+
+
+def _joined(nodes: list[Any], name: str, parts: list[str]) -> str:
+    from onnx import helper
+
+    nodes.append(helper.make_node("Concat", parts, [name], name=name, axis=0))
+    return name
 
 
 def _measured(makers: Mapping[str, Any], name: str) -> set[str]:

@@ -183,7 +183,7 @@ def _prepare(
         return run, lambda: _allocated(run)
     network.eval()
     form = "paddle" if engine == "paddle" else "onnx"
-    path = export(network, prefix, form, size, dynamic=False)
+    path = export(network, prefix, form, size, dynamic="batch")
     predict = load(path, engine, threads, size)
     x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
     return lambda: predict(x), lambda: peak_memory(path, engine, threads, size)

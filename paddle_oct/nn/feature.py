@@ -231,45 +231,49 @@ def as_bands(
         ValueError: a band too many or too few, a wrong channel count or rank, or two bands whose
             sizes or batches do not belong together.
     """
-    name = where if isinstance(where, str) else f"{type(where).__name__}({where.extra_repr()})"
+    if _is_tensor(x) and not all(channels):
+        x = (x, None) if channels[0] else (None, x)
+    problem = _problem_with(x, channels)
+    if problem is not None:
+        name = where if isinstance(where, str) else f"{type(where).__name__}({where.extra_repr()})"
+        error, message = problem
+        raise error(f"{name}: {message}")
+    return x[0], x[1]
+
+
+def _problem_with(x: Any, channels: tuple[int, int]) -> tuple[type[Exception], str] | None:
+    """Return what keeps ``x`` from being a pair with these channels, None if nothing does."""
     expected = f"expected {channels[0]} high and {channels[1]} low channels"
     if _is_tensor(x):
-        if all(channels):
-            raise ValueError(
-                f"{name}: {expected} as a pair (high, low), got one Tensor of shape {list(x.shape)}"
-            )
-        x = (x, None) if channels[0] else (None, x)
+        shape = list(x.shape)
+        return ValueError, f"{expected} as a pair (high, low), got one Tensor of shape {shape}"
     if not isinstance(x, (tuple, list)):
-        raise TypeError(f"{name}: {expected}, got {type(x).__name__}; pass a Tensor or a pair")
+        return TypeError, f"{expected}, got {type(x).__name__}; pass a Tensor or a pair"
     if len(x) != 2:
-        raise ValueError(f"{name}: {expected} as a pair (high, low), got {len(x)} elements")
+        return ValueError, f"{expected} as a pair (high, low), got {len(x)} elements"
 
     for band, tensor, count in zip(("high", "low"), x, channels):
         if tensor is None:
             if count:
-                raise ValueError(f"{name}: {expected}, got no {band} band (None)")
+                return ValueError, f"{expected}, got no {band} band (None)"
             continue
         if not _is_tensor(tensor):
-            raise TypeError(
-                f"{name}: the {band} band must be a Tensor or None, got {type(tensor).__name__}"
-            )
+            kind = type(tensor).__name__
+            return TypeError, f"the {band} band must be a Tensor or None, got {kind}"
         shape = list(tensor.shape)
         if len(shape) != 4:
-            raise ValueError(
-                f"{name}: the {band} band must have the shape [N, C, H, W], got {shape}"
-            )
+            return ValueError, f"the {band} band must have the shape [N, C, H, W], got {shape}"
         if shape[1] not in (-1, count):
-            raise ValueError(f"{name}: {expected}, got {shape[1]} {band} channels (shape {shape})")
+            return ValueError, f"{expected}, got {shape[1]} {band} channels (shape {shape})"
 
     high, low = x
     if high is not None and low is not None:
-        for axis in (0, 2, 3):
-            size, half = high.shape[axis], low.shape[axis]
-            wanted = size if axis == 0 else (size + 1) // 2
-            if size >= 0 and half >= 0 and half != wanted:
-                raise ValueError(
-                    f"{name}: the two bands do not belong together: high {list(high.shape)}, low "
-                    f"{list(low.shape)}; the low band must have the same batch and the size "
-                    "ceil(H / 2) x ceil(W / 2)"
+        whole, half = list(high.shape), list(low.shape)
+        wanted = [whole[0], (whole[2] + 1) // 2, (whole[3] + 1) // 2]
+        for size, got, want in zip((whole[0], *whole[2:]), (half[0], *half[2:]), wanted):
+            if size >= 0 and got >= 0 and got != want:
+                return ValueError, (
+                    f"the two bands do not belong together: high {whole}, low {half}; the low band "
+                    "must have the same batch and the size ceil(H / 2) x ceil(W / 2)"
                 )
-    return high, low
+    return None

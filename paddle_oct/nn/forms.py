@@ -27,7 +27,8 @@ _KEEPS_NO_OUTPUT = (nn.BatchNorm2D, nn.SyncBatchNorm)
 def _watched(layer: nn.Layer) -> bool:
     if layer._forward_pre_hooks or layer._forward_post_hooks:
         return True
-    return any(_watched(part) for part in layer._sub_layers.values() if part is not None)
+    parts = layer._sub_layers
+    return bool(parts) and any(_watched(part) for part in parts.values() if part is not None)
 
 
 def convolve(conv: nn.Conv2D, x: Tensor, halve: bool = False) -> Tensor:
@@ -149,9 +150,9 @@ class WatchSaved:
 
 def _is_kernel_bound(conv: nn.Conv2D, x: Tensor) -> bool:
     """Whether ``conv(x)`` is faster as one image; where that starts was measured."""
-    if type(conv) is not nn.Conv2D or not x.place.is_cpu_place() or _watched(conv):
-        return False
     batch, channels, height, width = x.shape
+    if batch == 1 or type(conv) is not nn.Conv2D or not x.place.is_cpu_place() or _watched(conv):
+        return False
     same = [k // 2 for k in conv._kernel_size]
     # For its gradient the 3x3 of a whole batch unfolds as one matrix, which costs memory.
     sizes = ([1, 1],) if paddle.is_grad_enabled() else ([1, 1], [3, 3])
@@ -163,7 +164,7 @@ def _is_kernel_bound(conv: nn.Conv2D, x: Tensor) -> bool:
         and conv._groups == 1
     )
     maps = (channels + conv._out_channels) * height * width
-    return plain and batch > 1 and channels * conv._out_channels >= 2 * maps > 0
+    return plain and channels * conv._out_channels >= 2 * maps > 0
 
 
 def plus(y: Tensor, x: Tensor, source: nn.Layer, keeps_output: bool = True) -> Tensor:

@@ -27,8 +27,14 @@ def test_export(run, tmp_path):
     status, _, err = run(*command)
     assert (status, err.count("\n")) == (2, 1)
     assert "net.onnx already exists" in err
-    assert run(*command, "--force", "--static", "--batch-size", "2")[0] == 0
-    assert load(path).input_shape == (2, 3, 64, 64)
+    for dynamic, takes, shape in (
+        ("batch", "any batch of 3x64x64", (None, 3, 64, 64)),
+        ("none", "2x3x64x64", (2, 3, 64, 64)),
+    ):
+        status, out, _ = run(*command, "--force", "--dynamic", dynamic, "--batch-size", "2")
+        assert status == 0
+        assert f"takes {takes}, checked" in out
+        assert load(path).input_shape == shape
 
 
 def test_export_in_the_format_of_the_suffix(run, tmp_path):

@@ -1,6 +1,7 @@
 """What is exported returns what the network returns, on every engine, also without this package."""
 
 import collections
+import functools
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 from paddle import nn
 
 from paddle_oct import create_model, list_models
-from paddle_oct.deploy import export, load, onnx_graph
+from paddle_oct.deploy import engines, export, load, onnx_graph
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("paddle2onnx")
@@ -63,6 +64,69 @@ def test_a_file_for_one_size(mobilenet, tmp_path):
         predict(np.zeros([1, 3, 64, 96], np.float32))
 
 
+@pytest.mark.parametrize("form", ["onnx", "paddle"])
+def test_a_file_for_any_batch(mobilenet, form, tmp_path):
+    path = export(mobilenet, tmp_path / "net", form, (2, 3, 65, 49), dynamic="batch")
+    for engine in ENGINES[form]:
+        if engine == "openvino":
+            pytest.importorskip("openvino")
+        predict = load(path, engine, threads=2)
+        assert predict.input_shape == (None, 3, 65, 49)
+        for batch in (1, 2, 3, 4):
+            expect_equal(predict, mobilenet, (batch, 3, 65, 49))
+        with pytest.raises(ValueError, match=r"shape \[any, 3, 65, 49\], got \[1, 3, 64, 64\]"):
+            predict(np.zeros([1, 3, 64, 64], np.float32))
+    with pytest.raises(ValueError, match="dynamic must be True, 'batch' or False, got 'all'"):
+        export(mobilenet, tmp_path / "other", form, dynamic="all")
+
+
+class LessTheMean(nn.Layer):
+    """What it returns for an image depends on the others of the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2D(3, 4, 3)
+
+    def forward(self, x):
+        y = self.conv(x).mean([2, 3])
+        return y - y.mean(0, keepdim=True)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("size", [None, (4, 3, 64, 64)], ids=["any size", "one size"])
+def test_threads_share_out_a_batch(mobilenet, engine, size, tmp_path, monkeypatch):
+    pytest.importorskip(engine)
+    batches = []
+    open_file = engines.ENGINES[engine]
+
+    def watched(*arguments):
+        opened = open_file(*arguments)
+
+        def lane(run, x):
+            batches.append(len(x))
+            return run(x)
+
+        return opened._replace(lanes=[functools.partial(lane, run) for run in opened.lanes])
+
+    path = export(mobilenet, tmp_path / "net", "onnx", SIZES[0])
+    monkeypatch.setitem(engines.ENGINES, engine, watched)
+    predict = load(path, engine, threads=2, input_size=size)
+    for batch, parts in ((4, [2, 2]), (3, [3]), (1, [1]), (2, [1, 1])):
+        if size is None or batch == size[0]:
+            expect_equal(predict, mobilenet, (batch, 3, 64, 64))
+            assert batches == parts
+            batches.clear()
+    expect_equal(load(path, engine, threads=1), mobilenet, (4, 3, 64, 64))
+    assert batches == [4]
+
+    network = LessTheMean()
+    network.eval()
+    path = export(network, tmp_path / "mean", "onnx", SIZES[0])
+    batches.clear()
+    expect_equal(load(path, engine, threads=2, input_size=size), network, (4, 3, 64, 64))
+    assert batches == [4]
+
+
 @pytest.mark.parametrize("name", ["oct_mobilenet_v1", "oct_resnet26"])
 def test_the_graph_is_plain(name, tmp_path):
     network = small(name)
@@ -77,6 +141,8 @@ def test_the_graph_is_plain(name, tmp_path):
     pools = [tuple(node.input) for node in nodes if node.op_type == "AveragePool"]
     assert len(pools) == len(set(pools))  # no map is pooled twice
 
+    path = export(network, tmp_path / "batch.onnx", "onnx", (1, 3, 64, 64), dynamic="batch")
+    assert collections.Counter(node.op_type for node in onnx.load(str(path)).graph.node) == count
     path = export(network, tmp_path / "any.onnx", "onnx", (1, 3, 64, 64))
     assert {node.op_type for node in onnx.load(str(path)).graph.node} <= PLAIN
 

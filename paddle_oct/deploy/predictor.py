@@ -1,0 +1,114 @@
+"""What :func:`paddle_oct.deploy.load` returns, and how it puts the threads to work."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Callable, NamedTuple, Union
+
+import numpy as np
+
+Arrays = Union[np.ndarray, "tuple[np.ndarray, ...]"]
+Run = Callable[[np.ndarray], "list[np.ndarray]"]
+
+
+class Opened(NamedTuple):
+    """A file that an engine has read.
+
+    Attributes:
+        shape: of the input; None for an axis of any length.
+        lanes: functions that run it, which may all run at the same time.
+        separable: whether it takes any batch, and returns for every sample of one what it returns
+            for that sample alone. If not there is but one lane.
+    """
+
+    shape: tuple[int | None, ...]
+    lanes: list[Run]
+    separable: bool
+
+
+class Predictor:
+    """An exported network, ready to run: ``predict(x)``.
+
+    Made by :func:`~paddle_oct.deploy.load`.
+
+    The threads compute one image together. The images of a batch they share out where that can be
+    done, each computing its own from end to end, for then no map passes from one core to another.
+
+    Attributes:
+        path (Path): the file.
+        engine (str): what runs it.
+        threads (int): how many threads it may use.
+        input_shape (tuple): what it takes; None for an axis of any length.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        engine: str,
+        threads: int,
+        size: tuple[int, ...] | None,
+        open_file: Callable[[int], Opened],
+    ) -> None:
+        """Open the file.
+
+        Args:
+            path, engine, threads: see above.
+            size: the only shape that will be given, if that is known.
+            open_file: opens the file with this many lanes at most.
+        """
+        self.path = path
+        self.engine = engine
+        self.threads = threads
+        self._open = open_file
+        self._pool: ThreadPoolExecutor | None = None
+        opened = open_file(threads if size is not None and self._divides(size[0]) else 1)
+        self.input_shape = opened.shape
+        self._separable = opened.separable
+        self._lanes = opened.lanes if len(opened.lanes) > 1 else None
+        self._whole = opened.lanes[0]
+
+    def __call__(self, x: np.ndarray) -> Arrays:
+        """Run the network on an array of float32 and return an array, or a tuple of several.
+
+        Raises:
+            TypeError: it is not an array of float32.
+            ValueError: its shape is not one that the network takes.
+        """
+        self._check(x)
+        x = np.ascontiguousarray(x)
+        share = self._separable and self._divides(len(x))
+        results = self._run_shared(x) if share else self._whole(x)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def __repr__(self) -> str:
+        return f"Predictor({str(self.path)!r}, engine={self.engine!r}, threads={self.threads})"
+
+    def _divides(self, batch: int) -> bool:
+        return self.threads > 1 and batch % self.threads == 0
+
+    def _run_shared(self, x: np.ndarray) -> list[np.ndarray]:
+        if self._lanes is None:
+            self._lanes = self._open(self.threads).lanes
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads - 1)
+        parts = np.split(x, self.threads)
+        others = [self._pool.submit(run, part) for run, part in zip(self._lanes[1:], parts[1:])]
+        results = [self._lanes[0](parts[0]), *(other.result() for other in others)]
+        return [np.concatenate(arrays) for arrays in zip(*results)]
+
+    def _check(self, x: np.ndarray) -> None:
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"{self.path.name}: expected a NumPy array, got {type(x).__name__}")
+        if x.dtype != np.float32:
+            raise TypeError(
+                f"{self.path.name}: expected float32, got {x.dtype}; use x.astype('float32')"
+            )
+        wanted = self.input_shape
+        shown = "[" + ", ".join("any" if n is None else str(n) for n in wanted) + "]"
+        if x.ndim != len(wanted) or any(n not in (None, m) for n, m in zip(wanted, x.shape)):
+            raise ValueError(
+                f"{self.path.name}: expected an input of shape {shown}, got {list(x.shape)}"
+            )
+        if not x.size:
+            raise ValueError(f"{self.path.name}: the input of shape {list(x.shape)} is empty")
