@@ -11,7 +11,7 @@ from paddle_oct import analysis
 from paddle_oct.analysis.plots import PICTURES
 from paddle_oct.analysis.tables import FORMS, render
 from paddle_oct.files import check_output, write_atomically
-from paddle_oct.training import read_run
+from paddle_oct.training import RunFolder, read_run
 
 from .options import SettingType
 
@@ -155,9 +155,17 @@ def sweep(
 def accuracy(
     runs: tuple[str, ...], form: str, output: str | None, plot: str | None, force: bool
 ) -> None:
-    """List published ImageNet accuracies with their costs, and those of RUNS of your own."""
+    """List published ImageNet accuracies with their costs, and those of RUNS of your own.
+
+    RUNS in which no epoch was completed are left out.
+    """
     _check_files(output, plot, force)
-    own = [read_run(run) for run in runs]
+    own = []
+    for run in runs:
+        if RunFolder.open(run).history_path.is_file():
+            own.append(read_run(run))
+        else:
+            click.echo(f"{run}: no epoch was completed; left out", err=True)
     rows = [dataclasses.asdict(result) for result in analysis.PUBLISHED]
     rows += [
         {

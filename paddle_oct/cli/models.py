@@ -8,23 +8,23 @@ import click
 from tabulate import tabulate
 
 from paddle_oct.analysis import profile
-from paddle_oct.models import create_model, list_models, model_options
+from paddle_oct.models import list_models, model_options
 
-from .options import gather_settings, model_settings
+from .networks import find_network, network_options
+
+_WIDTH = 72  # of the options' column
 
 
 @click.command(short_help="Print layers, parameters and multiply-accumulates.")
-@click.argument("model")
-@click.option("--image-size", type=click.IntRange(min=1), default=224, show_default=True)
-@click.option("--classes", type=click.IntRange(min=0), default=1000, show_default=True)
-@model_settings
-def summary(
-    model: str, image_size: int, classes: int, alpha: Any, options: tuple[tuple[str, Any], ...]
-) -> None:
-    """Print the layers of MODEL, its parameters, multiply-accumulates and memory."""
-    network = create_model(model, **{"num_classes": classes, **gather_settings(alpha, options)})
-    size = (1, 3, image_size, image_size)
-    result = profile(network, size, name=model)
+@network_options
+def summary(model: str, **settings: Any) -> None:
+    """Print the layers of MODEL, its parameters, multiply-accumulates and memory.
+
+    MODEL is a name that 'paddle-oct models' lists, one of paddle.vision.models, or the folder of a
+    training run.
+    """
+    network, size = find_network(model, **settings)
+    result = profile(network, (1, 3, size, size), name=model)
     click.echo(result.table())
     click.echo(f"\n{result!r}")
 
@@ -41,4 +41,4 @@ def models(pattern: str, vanilla: bool) -> None:
         (name, ", ".join(f"{key}={value!r}" for key, value in model_options(name).items()))
         for name in names
     ]
-    click.echo(tabulate(rows, headers=("model", "options")))
+    click.echo(tabulate(rows, headers=("model", "options"), maxcolwidths=[None, _WIDTH]))

@@ -68,6 +68,10 @@ def train(
 
     MODEL is a name that 'paddle-oct models' lists, or one of paddle.vision.models. Resuming takes
     everything from the run and no other options.
+
+    With --data folder, the folder that --data-file names holds a folder of images per class, of
+    which every fifth image is held out for testing; or it holds 'train' and 'test' (or 'val'), each
+    with the folders of the classes.
     """
     verbose = 0 if quiet else 1
     if resume_dir is not None:
@@ -216,7 +220,10 @@ def evaluate(
         outputs = trained.classes if trained.named else len(trained.classes)
         data = training.load_test_folder(data_file, trained.preprocessing, outputs)
     result = training.evaluate(trained.network, data, batch_size)
-    rows = [(name, f"{value:.4f}") for name, value in result.items()]
+    rows = [
+        (name, f"{value:.2%}" if name.startswith("acc") else f"{value:.4f}")
+        for name, value in result.items()
+    ]
     click.echo(tabulate(rows, headers=(f"{data.name}, {len(data.test)} images", "")))
     click.echo(f"\nweights: {trained.weights}")
 

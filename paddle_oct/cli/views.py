@@ -12,30 +12,23 @@ import paddle
 from paddle_oct import training
 from paddle_oct.analysis import draw_frequencies, module_tree, write_graph
 from paddle_oct.files import check_output
-from paddle_oct.models import create_model
 
-from .options import gather_settings, model_settings
+from .networks import find_network, network_options
+from .options import gather_settings
 from .training import find_trained, trained_options
 
 
 @click.command()
-@click.argument("model")
-@click.option("--image-size", type=click.IntRange(min=1), default=224, show_default=True)
-@click.option("--classes", type=click.IntRange(min=0), default=1000, show_default=True)
+@network_options
 @click.option("--depth", type=click.IntRange(min=0), help="Levels of the tree. [default: all]")
 @click.option("--logdir", type=click.Path(), help="Write the graph for VisualDL into this folder.")
-@model_settings
-def structure(
-    model: str,
-    image_size: int,
-    classes: int,
-    depth: int | None,
-    logdir: str | None,
-    alpha: Any,
-    options: tuple[tuple[str, Any], ...],
-) -> None:
-    """Print the tree of MODEL's layers, and write its graph for VisualDL."""
-    network = create_model(model, **{"num_classes": classes, **gather_settings(alpha, options)})
+def structure(model: str, depth: int | None, logdir: str | None, **settings: Any) -> None:
+    """Print the tree of MODEL's layers, and write its graph for VisualDL.
+
+    MODEL is a name that 'paddle-oct models' lists, one of paddle.vision.models, or the folder of a
+    training run.
+    """
+    network, image_size = find_network(model, **settings)
     size = (3, image_size, image_size)
     click.echo(module_tree(network, (1, *size), depth))
     if logdir is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from paddle_oct.names import look_up
 
 from .extras import need
-from .predictor import Opened, Predictor, Run
+from .predictor import Opened, Predictor
 from .programs import program_input
 
 # What export says in an ONNX file of any batch, and how it calls the axes that are of any length.
@@ -105,12 +106,13 @@ def _load_paddle(path: Path, threads: int, size: tuple[int, ...] | None, lanes: 
     given = predictor.get_input_handle(name)
     results = [predictor.get_output_handle(out) for out in predictor.get_output_names()]
 
-    def run(x: np.ndarray) -> list[np.ndarray]:
+    def run(inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
+        (x,) = inputs
         given.copy_from_cpu(x)
         predictor.run()
-        return [result.copy_to_cpu() for result in results]
+        return [[result.copy_to_cpu() for result in results]]
 
-    return Opened(shape, [run], separable=False)  # run() holds Python's lock: one at a time
+    return Opened(shape, run, lanes=1, separable=False)  # which holds Python's lock as it runs
 
 
 def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None, lanes: int) -> Opened:
@@ -132,7 +134,18 @@ def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None, la
     shape = tuple(n if isinstance(n, int) else None for n in given.shape)
     if size is not None:  # of which the session has a lane's part
         shape = _fits(path, (shape[0] and shape[0] * lanes, *shape[1:]), size)
-    return Opened(shape, [lambda x: session.run(None, {given.name: x})] * lanes, separable)
+    pool: ThreadPoolExecutor | None = None
+
+    def run(inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
+        nonlocal pool
+        feeds = [{given.name: x} for x in inputs]
+        if pool is None:  # at first one by one: what a library sets up once must not meet itself
+            pool = ThreadPoolExecutor(lanes)
+            return [session.run(None, feed) for feed in feeds]
+        others = [pool.submit(session.run, None, feed) for feed in feeds[1:]]
+        return [session.run(None, feeds[0]), *(other.result() for other in others)]
+
+    return Opened(shape, run, lanes, separable)
 
 
 def _load_openvino(path: Path, threads: int, size: tuple[int, ...] | None, lanes: int) -> Opened:
@@ -151,17 +164,18 @@ def _load_openvino(path: Path, threads: int, size: tuple[int, ...] | None, lanes
         "NUM_STREAMS": lanes,
     }
     compiled = core.compile_model(model, "CPU", options)
+    requests = [compiled.create_infer_request() for _ in range(lanes)]
 
-    def lane() -> Run:
-        request = compiled.create_infer_request()
+    def run(inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
+        # Not infer() in several Python threads: two that come first at once wait for each other.
+        used = requests[: len(inputs)]
+        for request, x in zip(used, inputs):
+            request.start_async([x])
+        for request in used:
+            request.wait()
+        return [[tensor.data.copy() for tensor in request.output_tensors] for request in used]
 
-        def run(x: np.ndarray) -> list[np.ndarray]:
-            results = request.infer([x])
-            return [results[i].copy() for i in range(len(results))]
-
-        return run
-
-    return Opened(shape, [lane() for _ in range(lanes)], separable)
+    return Opened(shape, run, lanes, separable)
 
 
 ENGINES = {"paddle": _load_paddle, "onnxruntime": _load_onnxruntime, "openvino": _load_openvino}

@@ -27,7 +27,7 @@ class Affine(NamedTuple):
     shift: np.ndarray
 
 
-_NARROW = 64  # channels; with more of them the multiplications cost more than the passes
+NARROW = 64  # channels; with more of them the multiplications cost more than the passes
 
 Affines = Tuple[Optional[Affine], Optional[Affine]]
 
@@ -95,7 +95,7 @@ class FoldedOctaveConv(nn.Layer):
             and paths["l2h"] is not None
             and conv.kernel_size == [1, 1]
             and 4 * self.in_bands[1] <= self.out_bands[0]
-            and self.in_bands[1] <= _NARROW
+            and self.in_bands[1] <= NARROW
         )
         if self.up_first:
             self.conv_high = _joined(paths["h2h"], paths["l2h"], affines[0])

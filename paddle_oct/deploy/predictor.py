@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, NamedTuple, Union
 
 import numpy as np
 
 Arrays = Union[np.ndarray, "tuple[np.ndarray, ...]"]
-Run = Callable[[np.ndarray], "list[np.ndarray]"]
+Run = Callable[["list[np.ndarray]"], "list[list[np.ndarray]]"]
 
 
 class Opened(NamedTuple):
@@ -17,13 +16,16 @@ class Opened(NamedTuple):
 
     Attributes:
         shape: of the input; None for an axis of any length.
-        lanes: functions that run it, which may all run at the same time.
+        run: takes as many inputs as there are lanes, or one, runs them all at the same time, and
+            returns the outputs of each.
+        lanes: how many it can run at the same time.
         separable: whether it takes any batch, and returns for every sample of one what it returns
             for that sample alone. If not there is but one lane.
     """
 
     shape: tuple[int | None, ...]
-    lanes: list[Run]
+    run: Run
+    lanes: int
     separable: bool
 
 
@@ -61,12 +63,11 @@ class Predictor:
         self.engine = engine
         self.threads = threads
         self._open = open_file
-        self._pool: ThreadPoolExecutor | None = None
         opened = open_file(threads if size is not None and self._divides(size[0]) else 1)
         self.input_shape = opened.shape
         self._separable = opened.separable
-        self._lanes = opened.lanes if len(opened.lanes) > 1 else None
-        self._whole = opened.lanes[0]
+        self._run = opened.run
+        self._run_shares = opened.run if opened.lanes > 1 else None
 
     def __call__(self, x: np.ndarray) -> Arrays:
         """Run the network on an array of float32 and return an array, or a tuple of several.
@@ -77,8 +78,13 @@ class Predictor:
         """
         self._check(x)
         x = np.ascontiguousarray(x)
-        share = self._separable and self._divides(len(x))
-        results = self._run_shared(x) if share else self._whole(x)
+        if self._separable and self._divides(len(x)):
+            if self._run_shares is None:
+                self._run_shares = self._open(self.threads).run
+            shares = self._run_shares(np.split(x, self.threads))
+            results = [np.concatenate(arrays) for arrays in zip(*shares)]
+        else:
+            (results,) = self._run([x])
         return results[0] if len(results) == 1 else tuple(results)
 
     def __repr__(self) -> str:
@@ -86,16 +92,6 @@ class Predictor:
 
     def _divides(self, batch: int) -> bool:
         return self.threads > 1 and batch % self.threads == 0
-
-    def _run_shared(self, x: np.ndarray) -> list[np.ndarray]:
-        if self._lanes is None:
-            self._lanes = self._open(self.threads).lanes
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads - 1)
-        parts = np.split(x, self.threads)
-        others = [self._pool.submit(run, part) for run, part in zip(self._lanes[1:], parts[1:])]
-        results = [self._lanes[0](parts[0]), *(other.result() for other in others)]
-        return [np.concatenate(arrays) for arrays in zip(*results)]
 
     def _check(self, x: np.ndarray) -> None:
         if not isinstance(x, np.ndarray):

@@ -44,7 +44,7 @@ def padding_sides(padding: Any, name: str) -> list[int] | None:
             raise ValueError(f"{name} must be 'SAME', 'VALID' or integers, got {padding!r}")
         return None
     if isinstance(padding, numbers.Integral):
-        return [int(padding)] * 4
+        padding = [padding] * 4
     if isinstance(padding, (tuple, list)):
         flat = list(padding)
         if len(flat) == 4 and all(isinstance(p, (tuple, list)) for p in flat):
@@ -52,11 +52,28 @@ def padding_sides(padding: Any, name: str) -> list[int] | None:
         if len(flat) == 2:
             flat = [p for p in flat for _ in range(2)]
         if len(flat) == 4 and all(isinstance(p, numbers.Integral) for p in flat):
+            if min(flat) < 0:
+                raise ValueError(f"{name} must not be negative, got {min(flat)}")
             return [int(p) for p in flat]
     raise ValueError(
         f"{name} must be 'SAME', 'VALID', an integer, [vertical, horizontal] or "
         f"[top, bottom, left, right], got {padding!r}"
     )
+
+
+def switch(value: bool, name: str) -> bool:
+    """Return ``value``, or say which argument is no bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def layer_factory(value: Any, name: str, example: str) -> Any:
+    """Return ``value``, or say which argument can't make layers: None, or a layer already made."""
+    if isinstance(value, paddle.nn.Layer) or not callable(value):
+        got = type(value).__name__ if isinstance(value, paddle.nn.Layer) else repr(value)
+        raise TypeError(f"{name} must be what makes a layer, such as {example}, got {got}")
+    return value
 
 
 def derive_attr(

@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 from paddle import nn
 
-from .arguments import Size2
+from .arguments import Size2, layer_factory
 from .feature import OctaveFeature, map_bands
 from .forms import activate
 from .octave_conv import OctaveConv
@@ -61,6 +61,7 @@ class Conv_BN(nn.Layer):
             bias_attr,
             **conv_options,
         )
+        layer_factory(norm_layer, "Conv_BN: norm_layer", "paddle.nn.BatchNorm2D")
         high, low = self.conv.out_bands
         self.bn_h = norm_layer(high) if high else None
         self.bn_l = norm_layer(low) if low else None
@@ -107,6 +108,7 @@ class Conv_BN_ACT(Conv_BN):
             norm_layer,
             **conv_options,
         )
+        layer_factory(activation_layer, "Conv_BN_ACT: activation_layer", "paddle.nn.ReLU")
         self.act = activation_layer()
 
     def forward(self, x) -> OctaveFeature:

@@ -22,6 +22,8 @@ from paddle.jit.sot.psdb import in_sot
 
 OctaveFeature = Tuple[Optional[Tensor], Optional[Tensor]]
 
+_NOT_REAL = (paddle.bool, paddle.uint8, paddle.int8, paddle.int16, paddle.int32, paddle.int64)
+
 # Wide enough for an alpha that went through float32, far too small to reach the next k / C.
 _ALPHA_TOLERANCE = 1e-7
 
@@ -265,6 +267,8 @@ def _problem_with(x: Any, channels: tuple[int, int]) -> tuple[type[Exception], s
             return ValueError, f"the {band} band must have the shape [N, C, H, W], got {shape}"
         if shape[1] not in (-1, count):
             return ValueError, f"{expected}, got {shape[1]} {band} channels (shape {shape})"
+        if tensor.dtype in _NOT_REAL:
+            return TypeError, f"the {band} band must hold real numbers, got {tensor.dtype}"
 
     high, low = x
     if high is not None and low is not None:

@@ -15,9 +15,11 @@ from .arguments import (
     as_array,
     derive_attr,
     eager_mode,
+    layer_factory,
     padding_sides,
     positive_int,
     size2,
+    switch,
 )
 from .feature import OctaveFeature, as_bands, check_alpha, down2, split_channels, up2
 from .forms import convolve, plus
@@ -37,6 +39,7 @@ class _Path(NamedTuple):
 
 
 _PATHS = (_Path(0, 0), _Path(0, 1), _Path(1, 0), _Path(1, 1))
+_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class OctaveConv(nn.Layer):
@@ -139,9 +142,14 @@ class OctaveConv(nn.Layer):
         self.out_bands = split_channels(self.out_channels, self.alpha_out)
         self.downsample = downsample
 
-        paths = self._find_paths(h2l, l2h)
+        paths = self._find_paths(switch(h2l, "OctaveConv: h2l"), switch(l2h, "OctaveConv: l2h"))
         self._check_groups()
         pooled = self._check_alignment()
+        if padding_mode not in _PADDING_MODES:
+            self._fail(f"padding_mode must be one of {_PADDING_MODES}, got {padding_mode!r}")
+        if weight_attr is False:
+            self._fail("weight_attr can't be False, a convolution has a kernel")
+        layer_factory(conv_layer, "OctaveConv: conv_layer", "paddle.nn.Conv2D")
 
         # Pooling replaces the stride; without it the path to the low band strides once more.
         self._pool_stride = pooled and self.stride == [2, 2]

@@ -80,11 +80,7 @@ class EpochMeter(Callback):
 
     def on_train_batch_end(self, step: int, logs: dict | None = None) -> None:
         self._count(logs)
-        if not math.isfinite(logs["loss"][0]):
-            raise FloatingPointError(
-                f"the loss is {logs['loss'][0]} in epoch {self.row['epoch']}, step {step + 1}; "
-                "lower the learning rate"
-            )
+        self._check(logs["loss"][0], f"the loss is {{}} in epoch {{}}, step {step + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         seconds = time.perf_counter() - self.started
@@ -99,7 +95,13 @@ class EpochMeter(Callback):
 
     def on_eval_end(self, logs: dict | None = None) -> None:
         logs["loss"] = [self.loss / self.images]
+        self._check(logs["loss"][0], "the loss on the test set is {} after epoch {}")
         self._report("eval", logs)
+
+    def _check(self, loss: float, message: str) -> None:
+        if not math.isfinite(loss):
+            problem = message.format(loss, self.row["epoch"])
+            raise FloatingPointError(f"{problem}; lower the learning rate")
 
     def _start(self) -> None:
         self.started = time.perf_counter()

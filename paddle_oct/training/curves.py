@@ -39,7 +39,7 @@ def draw_curves(history: list[Row], path: str | Path) -> None:
             axes.set_yscale("log")  # or a bad first epoch flattens all that follows
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         axes.legend()
     picture = io.BytesIO()

@@ -1,7 +1,6 @@
 """What is exported returns what the network returns, on every engine, also without this package."""
 
 import collections
-import functools
 import subprocess
 import sys
 
@@ -102,11 +101,11 @@ def test_threads_share_out_a_batch(mobilenet, engine, size, tmp_path, monkeypatc
     def watched(*arguments):
         opened = open_file(*arguments)
 
-        def lane(run, x):
-            batches.append(len(x))
-            return run(x)
+        def run(inputs):
+            batches.extend(map(len, inputs))
+            return opened.run(inputs)
 
-        return opened._replace(lanes=[functools.partial(lane, run) for run in opened.lanes])
+        return opened._replace(run=run)
 
     path = export(mobilenet, tmp_path / "net", "onnx", SIZES[0])
     monkeypatch.setitem(engines.ENGINES, engine, watched)

@@ -1,0 +1,258 @@
+"""What each operation of an octave convolution costs in every form that computes the same.
+
+    python benchmarks/alternatives.py eager        # Paddle's eager mode, forward and with gradients
+    python benchmarks/alternatives.py openvino     # the up-sampling between two convolutions
+    python benchmarks/alternatives.py fold         # when to up-sample before a 1x1 convolution
+
+Two threads; all forms of an operation run in turns. The chosen ones, marked with an asterisk, are
+those of ``paddle_oct/nn/forms.py`` and ``paddle_oct/deploy/folded.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("GLOG_minloglevel", "2")
+warnings.filterwarnings("ignore", module=r"paddle\.")
+
+import numpy as np  # noqa: E402
+import paddle  # noqa: E402
+import paddle.nn.functional as F  # noqa: E402
+from paddle.base import core  # noqa: E402
+from tabulate import tabulate  # noqa: E402
+
+from paddle_oct import create_model  # noqa: E402
+from paddle_oct.deploy import export, folded, interleave, load  # noqa: E402
+
+REPEATS = 20
+
+
+def as_one_image(x, weight):
+    """Convolve a whole batch as one tall image."""
+    batch, channels, height, width = x.shape
+    gap = weight.shape[2] // 2
+    padded = F.pad(x, [0, 0, 0, gap]) if gap else x
+    image = padded.transpose([1, 0, 2, 3]).reshape([1, channels, batch * (height + gap), width])
+    y = F.conv2d(image, weight, padding=gap)
+    y = y.reshape([weight.shape[0], batch, height + gap, width]).transpose([1, 0, 2, 3])
+    return (y[:, :, :height] if gap else y).contiguous()
+
+
+def per_sample_product(x, weight):
+    batch, channels, height, width = x.shape
+    kernel = weight.reshape([weight.shape[0], channels])
+    product = paddle.matmul(kernel, x.reshape([batch, channels, height * width]))
+    return product.reshape([batch, -1, height, width])
+
+
+def mean_by_interpolation(x):
+    batch, channels, height, width = x.shape
+    one = x.reshape([1, batch * channels, height, width])
+    half = F.interpolate(one, [height // 2, width // 2], mode="bilinear")
+    return half.reshape([batch, channels, height // 2, width // 2])
+
+
+def mean_by_slices(x):
+    columns = x[:, :, :, ::2] + x[:, :, :, 1::2]
+    return (columns[:, :, ::2] + columns[:, :, 1::2]) / 4
+
+
+def mean_by_reshape(x):
+    batch, channels, height, width = x.shape
+    return x.reshape([batch, channels, height // 2, 2, width // 2, 2]).mean([3, 5])
+
+
+def doubled(x):
+    return F.interpolate(x, scale_factor=2)
+
+
+def doubled_as_one(x):
+    batch, channels, height, width = x.shape
+    y = F.interpolate(x.reshape([1, batch * channels, height, width]), scale_factor=2)
+    return y.reshape([batch, channels, 2 * height, 2 * width])
+
+
+def doubled_by_expand(x):
+    batch, channels, height, width = x.shape
+    y = x.reshape([batch, channels, height, 1, width, 1])
+    y = y.expand([batch, channels, height, 2, width, 2])
+    return y.reshape([batch, channels, 2 * height, 2 * width])
+
+
+def broadcast_sum(x, y):
+    batch, channels, height, width = x.shape
+    total = y.reshape([batch, channels, height, 2, width, 2])
+    total = total + x.reshape([batch, channels, height, 1, width, 1])
+    return total.reshape(y.shape)
+
+
+def convolutions(samples, channels, size, out, kernel):
+    """Return a case: its name, its inputs and the forms."""
+    inputs = [(samples, channels, size, size), (out, channels, kernel, kernel)]
+    forms = {
+        "conv2d": lambda x, w: F.conv2d(x, w, padding=w.shape[2] // 2),
+        "whole batch as one image": as_one_image,
+    }
+    if kernel == 1:
+        forms["matmul per sample"] = per_sample_product
+    name = f"{kernel}x{kernel}, {samples}x{channels}x{size}x{size} to {out}"
+    small = channels * out >= 2 * (channels + out) * size * size
+    return name, inputs, forms, "whole batch as one image" if small else "conv2d"
+
+
+def eager_cases():
+    yield convolutions(16, 512, 2, 2048, 1)
+    yield convolutions(8, 512, 7, 2048, 1)
+    yield convolutions(8, 256, 14, 1024, 1)
+    yield convolutions(8, 128, 56, 32, 1)
+    yield convolutions(16, 512, 2, 512, 3)
+    yield convolutions(8, 512, 7, 512, 3)
+    yield convolutions(8, 128, 14, 128, 3)
+    means = {
+        "avg_pool2d": lambda x: F.avg_pool2d(x, 2),
+        "bilinear, maps as one": mean_by_interpolation,
+        "reshape, mean": mean_by_reshape,
+        "sums of slices": mean_by_slices,
+    }
+    for channels, size in ((128, 56), (512, 14)):
+        shape = (8, channels, size, size)
+        name = "mean of 2x2, " + "x".join(map(str, shape))
+        yield name, [shape], means, "avg_pool2d with gradients, else bilinear"
+    ups = {
+        "interpolate": doubled,
+        "interpolate, maps as one": doubled_as_one,
+        "expand": doubled_by_expand,
+    }
+    yield "up2, 8x128x28x28", [(8, 128, 28, 28)], ups, "interpolate"
+    sums = {"interpolate, +": lambda x, y: doubled(x) + y, "broadcast +": broadcast_sum}
+    shapes = [(8, 128, 28, 28), (8, 128, 56, 56)]
+    yield "up2 and sum, 8x128x28x28", shapes, sums, "interpolate, +"
+
+
+def eager():
+    """Print the forms in eager mode."""
+    core.set_num_threads(2)
+    rows = []
+    for name, shapes, forms, chosen in eager_cases():
+        paddle.seed(0)
+        inputs = [paddle.randn(shape) for shape in shapes]
+        expected = next(iter(forms.values()))(*inputs)
+        with paddle.no_grad():
+            for form in forms.values():
+                difference = float((form(*inputs) - expected).abs().max())
+                assert difference <= 1e-4 * float(expected.abs().max())
+            forward = interleave([lambda f=f, x=inputs: f(*x) for f in forms.values()], REPEATS)
+        for value in inputs:
+            value.stop_gradient = False
+
+        def step(form, inputs=inputs):
+            form(*inputs).sum().backward()
+            for value in inputs:
+                value.clear_grad()
+
+        backward = interleave([lambda f=f: step(f) for f in forms.values()], REPEATS)
+        for form, once, both in zip(forms, forward, backward):
+            mark = "*" if form == chosen or (form in chosen and " else " in chosen) else ""
+            rows.append([name, form + mark, f"{1e3 * once.median:.2f}", f"{1e3 * both.median:.2f}"])
+    headers = ["operation", "form", "forward, ms", "forward and backward, ms"]
+    print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+
+
+def openvino():
+    """Print the forms of the up-sampling in a small network for OpenVINO."""
+    import openvino as ov
+    import openvino.opset13 as ops
+
+    rng = np.random.default_rng(0)
+    core_, options = ov.Core(), {"INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "f32"}
+
+    def scaled(x, form, **keywords):
+        return ops.interpolate(
+            x, ops.constant(np.array(form)), axes=ops.constant(np.array([2, 3])), mode="nearest",
+            coordinate_transformation_mode="asymmetric", nearest_mode="floor", **keywords,
+        )  # fmt: skip
+
+    def transposed(x, channels):
+        ones = ops.constant(np.ones((channels, 1, 1, 2, 2), np.float32))
+        return ops.group_convolution_backprop_data(
+            x, ones, strides=[2, 2], pads_begin=[0, 0], pads_end=[0, 0], dilations=[1, 1]
+        )
+
+    def broadcast(x, shape):
+        n, c, h, w = shape
+        x = ops.reshape(x, ops.constant(np.array([n, c, h, 1, w, 1])), False)
+        x = ops.broadcast(x, ops.constant(np.array([n, c, h, 2, w, 2])))
+        return ops.reshape(x, ops.constant(np.array([n, c, 2 * h, 2 * w])), False)
+
+    rows = []
+    for shape, kernel in (((8, 128, 28, 28), 1), ((8, 64, 14, 14), 3), ((1, 64, 14, 14), 3)):
+        n, c, h, w = shape
+
+        def conv(x, size, c=c):
+            weight = ops.constant(rng.standard_normal((c, c, size, size)).astype(np.float32))
+            pad = [size // 2] * 2
+            return ops.convolution(x, weight, [1, 1], pad, pad, [1, 1])
+
+        forms = {
+            "none at all": None,
+            "nearest, by scales*": lambda x: scaled(
+                x, np.float32([2, 2]), shape_calculation_mode="scales"
+            ),
+            "nearest, by sizes": lambda x, h=h, w=w: scaled(
+                x, [2 * h, 2 * w], shape_calculation_mode="sizes"
+            ),
+            "transposed depthwise convolution": lambda x, c=c: transposed(x, c),
+            "depth to space": lambda x: ops.depth_to_space(
+                ops.concat([x] * 4, 1), "blocks_first", 2
+            ),
+            "broadcast": lambda x, shape=shape: broadcast(x, shape),
+        }
+        runs = []
+        for form in forms.values():
+            high = ops.parameter([n, c, 2 * h, 2 * w], np.float32)
+            low = ops.parameter([n, c, h, w], np.float32)
+            total = conv(ops.relu(conv(high, 1)), kernel)
+            if form is not None:
+                total = ops.add(total, form(conv(ops.relu(conv(low, 1)), kernel)))
+            model = ov.Model([ops.relu(conv(ops.relu(total), 1))], [high, low][: 1 + bool(form)])
+            request = core_.compile_model(model, "CPU", options).create_infer_request()
+            inputs = [rng.standard_normal(p.shape).astype(np.float32) for p in model.inputs]
+            runs.append(lambda request=request, inputs=inputs: request.infer(inputs))
+        for form, timing in zip(forms, interleave(runs, 3 * REPEATS)):
+            name = f"{kernel}x{kernel}, {'x'.join(map(str, shape))}"
+            rows.append([name, form, f"{1e3 * timing.median:.2f}"])
+    headers = ["l2h and what is around it", "up-sampling", "ms"]
+    print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+
+
+def fold():
+    """Print Oct-ResNet-50 by up to how many channels a widening 1x1 up-samples its input."""
+    size = (8, 3, 224, 224)
+    x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
+    limits, rows = (0, 32, folded.NARROW, 128), []
+    with tempfile.TemporaryDirectory() as folder:
+        for form, engines in (("onnx", ("openvino", "onnxruntime")), ("paddle", ("paddle",))):
+            paths = []
+            for limit in limits:
+                folded.NARROW = limit
+                paddle.seed(0)
+                network = create_model("oct_resnet50")
+                network.eval()
+                path = Path(folder) / f"up-to-{limit}"
+                paths.append(export(network, path, form, size, dynamic="batch"))
+            for engine in engines:
+                runs = [load(path, engine, 2, size) for path in paths]
+                timings = interleave([lambda run=run: run(x) for run in runs], REPEATS)
+                rows.append([engine, *(f"{1e3 * timing.median:.1f}" for timing in timings)])
+    headers = ["batch 8, ms", "never", *(f"up to {limit}" for limit in limits[1:])]
+    print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=("eager", "openvino", "fold"))
+    {"eager": eager, "openvino": openvino, "fold": fold}[parser.parse_args().what]()

@@ -1,0 +1,128 @@
+"""The octave networks against their vanilla selves on the engines, cores near and far.
+
+    python benchmarks/engines.py --json results.json    # about a quarter of an hour on two cores
+
+Everything is loaded once. Then, round by round, each pair runs in turns as in ``paddle-oct bench``.
+Before and after it is measured how far apart the cores are (``cores.py``), so that medians can be
+told for either state; a turn in whose midst it changed counts for neither.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections import defaultdict
+from pathlib import Path
+
+os.environ.setdefault("GLOG_minloglevel", "2")
+warnings.filterwarnings("ignore", module=r"paddle\.")
+
+import click  # noqa: E402
+import numpy as np  # noqa: E402
+import paddle  # noqa: E402
+from cores import FAR, handover_ns  # noqa: E402
+from tabulate import tabulate  # noqa: E402
+
+from paddle_oct import create_model  # noqa: E402
+from paddle_oct.deploy import export, load  # noqa: E402
+
+PAIRS = {"R": ("oct_resnet50", "resnet50"), "M": ("oct_mobilenet_v1", "mobilenet_v1")}
+ENGINES = {"openvino": "onnx", "onnxruntime": "onnx", "paddle": "paddle"}
+STATES = ("near", "far")
+WARM_UP = 2
+REPEATS = {1: 10, 8: 3}  # in a row, by batch
+
+
+def prepare(folder, pairs, batches):
+    """Return ``{(pair, batch, engine): (octave, vanilla)}``, functions that run on random input."""
+    runs = {}
+    for pair, batch in itertools.product(pairs, batches):
+        size = (batch, 3, 224, 224)
+        x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
+        for form in ("onnx", "paddle"):
+            paths = []
+            for name in PAIRS[pair]:
+                paddle.seed(0)
+                network = create_model(name)
+                network.eval()
+                path = Path(folder) / f"{name}_{batch}"
+                paths.append(export(network, path, form, size, dynamic="batch"))
+            for engine in (name for name, own in ENGINES.items() if own == form):
+                both = [load(path, engine, 2, size) for path in paths]
+                runs[pair, batch, engine] = [lambda run=run, x=x: run(x) for run in both]
+    return runs
+
+
+def race(both, repeats):
+    """Return ``(octave, vanilla)`` in milliseconds for every turn, and the state of the cores."""
+    for _ in range(WARM_UP):
+        for run in both:
+            run()
+    turns = []
+    before = handover_ns()
+    for _ in range(repeats):
+        turn = []
+        for run in both:
+            start = time.perf_counter()
+            run()
+            turn.append(1e3 * (time.perf_counter() - start))
+        turns.append(turn)
+    after = handover_ns()
+    near = [ns <= FAR for ns in (before, after)]
+    return turns, STATES[0] if all(near) else STATES[1] if not any(near) else "changing"
+
+
+def cell(turns):
+    if len(turns) < 20:
+        return [f"({len(turns)} turns)", ""]
+    columns = list(zip(*turns))
+    shown = []
+    for column in columns:
+        low, middle, high = statistics.quantiles(column, n=4)
+        shown.append((middle, (high - low) / 2))
+    (ours, ours_off), (theirs, theirs_off) = shown
+    return [
+        f"{ours:.1f} ± {ours_off:.1f} / {theirs:.1f} ± {theirs_off:.1f}",
+        f"**{ours / theirs:.3f}**",
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS))
+    parser.add_argument("--batch-sizes", nargs="+", type=int, choices=REPEATS, default=[8, 1])
+    parser.add_argument("--json", help="write every turn to this file")
+    arguments = parser.parse_args()
+    results = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = prepare(folder, arguments.pairs, arguments.batch_sizes)
+        with click.progressbar(range(arguments.rounds), label="rounds", file=sys.stderr) as rounds:
+            for _, (key, both) in itertools.product(rounds, runs.items()):
+                turns, state = race(both, REPEATS[key[1]])
+                results[(*key, state)] += turns
+    rows = []
+    for engine, pair, batch in itertools.product(ENGINES, arguments.pairs, arguments.batch_sizes):
+        row = [engine, " / ".join(PAIRS[pair]), batch]
+        for state in STATES:
+            turns = results[pair, batch, engine, state]
+            row += [len(turns), *cell(turns)]
+        rows.append(row)
+    headers = ["engine", "networks", "batch"]
+    for state in STATES:
+        headers += [f"turns, {state}", f"ms, {state}", f"ratio, {state}"]
+    print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+    if arguments.json:
+        named = {"/".join(map(str, key)): turns for key, turns in results.items()}
+        Path(arguments.json).write_text(json.dumps(named) + "\n")
+
+
+if __name__ == "__main__":
+    main()
