@@ -4,7 +4,8 @@
 
 Everything is loaded once. Then, round by round, each pair runs in turns as in ``paddle-oct bench``.
 Before and after it is measured how far apart the cores are (``cores.py``), so that medians can be
-told for either state; a turn in whose midst it changed counts for neither.
+told for either state; turns in whose midst it changed, or something else came between, count for
+neither.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ warnings.filterwarnings("ignore", module=r"paddle\.")
 import click  # noqa: E402
 import numpy as np  # noqa: E402
 import paddle  # noqa: E402
-from cores import FAR, handover_ns  # noqa: E402
+from cores import handover_ns, state  # noqa: E402
 from tabulate import tabulate  # noqa: E402
 
 from paddle_oct import create_model  # noqa: E402
@@ -37,6 +38,7 @@ PAIRS = {"R": ("oct_resnet50", "resnet50"), "M": ("oct_mobilenet_v1", "mobilenet
 ENGINES = {"openvino": "onnx", "onnxruntime": "onnx", "paddle": "paddle"}
 STATES = ("near", "far")
 WARM_UP = 2
+PAUSE = 0.3  # s; after a run Paddle's threads wait for the next one, busily, for 0.2 s
 REPEATS = {1: 10, 8: 3}  # in a row, by batch
 
 
@@ -62,11 +64,12 @@ def prepare(folder, pairs, batches):
 
 def race(both, repeats):
     """Return ``(octave, vanilla)`` in milliseconds for every turn, and the state of the cores."""
+    time.sleep(PAUSE)
     for _ in range(WARM_UP):
         for run in both:
             run()
     turns = []
-    before = handover_ns()
+    before = state(handover_ns())
     for _ in range(repeats):
         turn = []
         for run in both:
@@ -74,9 +77,8 @@ def race(both, repeats):
             run()
             turn.append(1e3 * (time.perf_counter() - start))
         turns.append(turn)
-    after = handover_ns()
-    near = [ns <= FAR for ns in (before, after)]
-    return turns, STATES[0] if all(near) else STATES[1] if not any(near) else "changing"
+    after = state(handover_ns())
+    return turns, before if before == after else "changing"
 
 
 def cell(turns):
@@ -106,18 +108,18 @@ def main():
         runs = prepare(folder, arguments.pairs, arguments.batch_sizes)
         with click.progressbar(range(arguments.rounds), label="rounds", file=sys.stderr) as rounds:
             for _, (key, both) in itertools.product(rounds, runs.items()):
-                turns, state = race(both, REPEATS[key[1]])
-                results[(*key, state)] += turns
+                turns, cores = race(both, REPEATS[key[1]])
+                results[(*key, cores)] += turns
     rows = []
     for engine, pair, batch in itertools.product(ENGINES, arguments.pairs, arguments.batch_sizes):
         row = [engine, " / ".join(PAIRS[pair]), batch]
-        for state in STATES:
-            turns = results[pair, batch, engine, state]
+        for cores in STATES:
+            turns = results[pair, batch, engine, cores]
             row += [len(turns), *cell(turns)]
         rows.append(row)
     headers = ["engine", "networks", "batch"]
-    for state in STATES:
-        headers += [f"turns, {state}", f"ms, {state}", f"ratio, {state}"]
+    for cores in STATES:
+        headers += [f"turns, {cores}", f"ms, {cores}", f"ratio, {cores}"]
     print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
     if arguments.json:
         named = {"/".join(map(str, key)): turns for key, turns in results.items()}

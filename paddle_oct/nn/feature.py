@@ -58,10 +58,7 @@ def down2(x: Tensor) -> Tensor:
     In an odd size the last cell has a smaller window; cells outside the map do not count.
     """
     if _interpolates(x):
-        n, c, h, w = x.shape
-        one_map = x.reshape([1, 1, n * c * h, w])
-        y = F.interpolate(one_map, size=[n * c * h // 2, w // 2], mode="bilinear")
-        return y.reshape([n, c, h // 2, w // 2])
+        return F.interpolate(x, size=[x.shape[2] // 2, x.shape[3] // 2], mode="bilinear")
     return F.avg_pool2d(x, kernel_size=2, stride=2, ceil_mode=True, exclusive=True)
 
 
@@ -74,16 +71,13 @@ def runs_eagerly() -> bool:
 def _interpolates(x: Tensor) -> bool:
     """Whether the mean of four is had from bilinear interpolation half way between them.
 
-    On a CPU that is three times as fast as pooling, but its gradient is slower. Its coordinates are
-    exact up to 2^23.
+    On a CPU that takes less time than pooling, half of it with the gradient.
     """
     if not runs_eagerly() or x.dtype != paddle.float32 or not x.place.is_cpu_place():
         return False
-    if paddle.is_grad_enabled() and not x.stop_gradient:
-        return False
-    n, c, h, w = x.shape
+    height, width = x.shape[2:]
     # To a single row or column Paddle interpolates with a ratio of 0.
-    return h % 2 == 0 and w % 2 == 0 and w >= 4 and 4 <= n * c * h < 2**23
+    return height % 2 == 0 and width % 2 == 0 and min(height, width) >= 4
 
 
 def up2(x: Tensor, like: Tensor | None = None) -> Tensor:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import pytest
 
@@ -63,10 +64,29 @@ def test_accuracy_has_every_result_and_the_own_run(run, own_run, tmp_path):
     assert sum("Table 9" in row["source"] for row in rows) == 33
     assert picture.read_bytes()[:4] == b"\x89PNG"
 
+    stopped = tmp_path / "stopped"
+    shutil.copytree(own_run, stopped)
+    (stopped / "history.csv").unlink()
+    status, again, err = run("accuracy", stopped, own_run, "--format", "json")
+    assert (status, again) == (0, out)
+    assert err == f"{stopped}: no epoch was completed; left out\n"
+
+
+def test_summary_and_structure_of_a_run(run, own_run):
+    status, of_run, _ = run("summary", own_run)
+    assert status == 0
+    named = ["oct_mobilenet_v1", "--image-size", "32", "--classes", "10", "-o", "scale=0.25"]
+    _, by_name, _ = run("summary", *named)
+    assert of_run.replace(str(own_run), "oct_mobilenet_v1") == by_name
+    assert run("structure", own_run)[:2] == run("structure", *named)[:2]
+    for option in (["--classes", "9"], ["--alpha", ".5"], ["-o", "scale=1"]):
+        status, out, err = run("summary", own_run, *option)
+        assert (status, out) == (2, "")
+        assert f"{own_run} is the folder of a run, which decides on the options" in err
+
 
 def test_errors_are_one_line_and_leave_nothing(run, own_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (own_run / "history.csv").unlink()
     before = sorted(tmp_path.rglob("*"))
     for arguments, message in (
         (["compare", "resnet5"], "unknown model 'resnet5'"),
@@ -78,7 +98,6 @@ def test_errors_are_one_line_and_leave_nothing(run, own_run, tmp_path, monkeypat
         (["sweep", "oct_resnet50", "--alphas", "0,half"], "not a list of numbers"),
         (["sweep", "oct_resnet50", "--alphas", "0,1.5"], "must be in [0, 1], got 1.5"),
         (["sweep", "resnet18"], "unknown option of resnet18 'alpha'"),
-        (["accuracy", "mine"], "mine has no history"),
         (["accuracy", "nowhere"], "nowhere holds no run"),
     ):
         status, _, err = run(*arguments)

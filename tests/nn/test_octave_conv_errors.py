@@ -10,6 +10,7 @@ from paddle import nn
 
 from paddle_oct import (
     Conv_BN,
+    Conv_BN_ACT,
     OctaveAdd,
     OctaveAvgPool2D,
     OctaveConv,
@@ -188,6 +189,34 @@ def test_unknown_padding_mode():
         conv(padding_mode="mirror")
 
 
+@pytest.mark.parametrize("alpha", [0, 0.5])
+@pytest.mark.parametrize("padding", [-1, [1, -2], [0, 0, -1, 0]])
+def test_negative_padding(padding, alpha):
+    with pytest.raises(ValueError, match=naming("OctaveConv", "padding must not be negative")):
+        conv(padding=padding, alpha_in=alpha, alpha_out=alpha)
+
+
+@pytest.mark.parametrize("argument", ["h2l", "l2h"])
+@pytest.mark.parametrize("value", ["no", 0, None])
+def test_switches(argument, value):
+    parts = naming("OctaveConv", f"{argument} must be True or False", repr(value))
+    with pytest.raises(TypeError, match=parts):
+        conv(**{argument: value})
+
+
+def test_no_kernel():
+    with pytest.raises(ValueError, match=naming("OctaveConv", "weight_attr can't be False")):
+        conv(weight_attr=False)
+
+
+@pytest.mark.parametrize("argument", ["norm_layer", "activation_layer", "conv_layer"])
+@pytest.mark.parametrize(("value", "got"), [(None, "None"), (nn.ReLU(), "ReLU"), ("relu", "relu")])
+def test_what_makes_no_layer(argument, value, got):
+    message = naming(f"{argument} must be what makes a layer, such as paddle.nn.", got)
+    with pytest.raises(TypeError, match=message):
+        Conv_BN_ACT(8, 8, 3, padding=1, **{argument: value})
+
+
 @pytest.mark.parametrize("argument", ["weight_attr", "bias_attr"])
 def test_attribute_of_a_wrong_type(argument):
     with pytest.raises(TypeError, match=naming("OctaveConv", "ParamAttr", "3")):
@@ -303,6 +332,14 @@ def test_bands_of_different_batches(layer, batch):
 def test_wrong_rank(layer, x, parts):
     with pytest.raises(ValueError, match=naming(name_of(layer), *parts)):
         LAYERS[layer](0.25)(x())
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool"])
+def test_numbers_that_are_not_real(layer, dtype):
+    message = naming(name_of(layer), "the low band must hold real numbers", dtype)
+    with pytest.raises(TypeError, match=message):
+        LAYERS[layer](0.25)((tensor(*HIGH), tensor(*LOW).astype(dtype)))
 
 
 @pytest.mark.parametrize("layer", LAYERS)
