@@ -53,9 +53,11 @@ def sample_beside(model: nn.Layer, shape: Sequence[int]) -> Sample:
     ]
     for size in candidates:
         try:
-            return sample(model, (batch + 1, channels, *size))
+            known = sample(model, (batch + 1, channels, *size))
         except Exception:
             continue  # a network of a fixed size, or one that needs a larger image
+        if all(np.isfinite(output).all() for output in known.outputs):
+            return known  # of too small an image Paddle's pooling may make NaN
     return sample(model, (batch + 1, channels, height, width))
 
 
