@@ -126,6 +126,9 @@ def eager_cases():
         "expand": doubled_by_expand,
     }
     yield "up2, 8x128x28x28", [(8, 128, 28, 28)], ups, "interpolate"
+    shapes = [(8, 128, 56, 56)] * 2
+    fresh = {"+": lambda x, y: 2 * x + y, "add_": lambda x, y: (2 * x).add_(y)}
+    yield "2 x, and a sum, 8x128x56x56", shapes, fresh, "add_"
     sums = {"interpolate, +": lambda x, y: doubled(x) + y, "broadcast +": broadcast_sum}
     shapes = [(8, 128, 28, 28), (8, 128, 56, 56)]
     yield "up2 and sum, 8x128x28x28", shapes, sums, "interpolate, +"

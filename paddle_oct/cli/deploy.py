@@ -12,12 +12,9 @@ from typing import Any
 import click
 
 from paddle_oct import deploy
-from paddle_oct.convert import load_weights
 from paddle_oct.files import check_output, write_atomically
-from paddle_oct.models import create_model
-from paddle_oct.training import RunFolder, Trained
 
-from .options import gather_settings, model_settings
+from .networks import find_network, network_options
 
 _DYNAMIC = {"all": True, "batch": "batch", "none": False}
 
@@ -40,11 +37,10 @@ class NumbersType(click.ParamType):
 
 
 @click.command()
-@click.argument("model")
+@network_options
 @click.option("--output", required=True, type=click.Path(), help="The new file: .onnx or .pdmodel.")
 @click.option("--format", "form", help="onnx or paddle. [default: by the output's suffix]")
 @click.option("--weights", type=click.Path(), help="A .pdparams file. [default: none, at random]")
-@click.option("--image-size", type=click.IntRange(min=1), help="[default: the run's, or 224]")
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
     "--dynamic",
@@ -54,18 +50,15 @@ class NumbersType(click.ParamType):
     help="What may be of any length: batch, height and width, the batch alone, or nothing.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
-@model_settings
 def export(
     model: str,
     output: str,
     form: str | None,
     weights: str | None,
-    image_size: int | None,
     batch_size: int,
     dynamic: str,
     force: bool,
-    alpha: Any,
-    options: tuple[tuple[str, Any], ...],
+    **settings: Any,
 ) -> None:
     """Fold MODEL and write it for Paddle Inference, ONNX Runtime or OpenVINO.
 
@@ -76,9 +69,8 @@ def export(
         if Path(output).suffix not in forms:
             raise ValueError(f"{output}: must end in .onnx or .pdmodel, or give --format")
         form = forms[Path(output).suffix]
-    network, own_size = _network(model, weights, gather_settings(alpha, options))
+    network, image_size = find_network(model, **settings, weights=weights)
     network.eval()
-    image_size = image_size or own_size
     size = (batch_size, 3, image_size, image_size)
     path = deploy.export(network, output, form, size, dynamic=_DYNAMIC[dynamic], force=force)
     takes = {
@@ -89,19 +81,6 @@ def export(
     click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, takes {takes[dynamic]}, checked")
     if weights is None and not Path(model).is_dir():
         click.echo("its weights are random; --weights gives it others", err=True)
-
-
-def _network(model: str, weights: str | None, settings: dict[str, Any]) -> tuple[Any, int]:
-    """Return a network and the size of its images."""
-    if Path(model).is_dir():
-        if settings:
-            raise ValueError(f"{model} is the folder of a run, which decides on the options")
-        run = RunFolder.open(model)
-        return Trained.of_run(run, weights).network, run.config["preprocessing"]["size"]
-    network = create_model(model, **settings)
-    if weights is not None:
-        load_weights(network, weights)
-    return network, 224
 
 
 @click.command()

@@ -23,7 +23,7 @@ def summary(model: str, **settings: Any) -> None:
     MODEL is a name that 'paddle-oct models' lists, one of paddle.vision.models, or the folder of a
     training run.
     """
-    network, size = find_network(model, **settings)
+    network, size = find_network(model, **settings, trained=False)
     result = profile(network, (1, 3, size, size), name=model)
     click.echo(result.table())
     click.echo(f"\n{result!r}")

@@ -8,8 +8,9 @@ from typing import Any, Callable
 import click
 from paddle import nn
 
+from paddle_oct.convert import load_weights
 from paddle_oct.models import create_model
-from paddle_oct.training import RunFolder, load_network
+from paddle_oct.training import RunFolder, Trained, load_network
 
 from .options import gather_settings, model_settings
 
@@ -35,21 +36,31 @@ def find_network(
     classes: int | None,
     alpha: Any,
     options: tuple[tuple[str, Any], ...],
+    *,
+    weights: str | None = None,
+    trained: bool = True,
 ) -> tuple[nn.Layer, int]:
     """Return the network of this name, or of the run in this folder, and the size of its images.
 
-    That of a run has its best weights, or fresh ones if no epoch was completed.
+    Args:
+        model, image_size, classes, alpha, options: what :func:`network_options` added.
+        weights: a file of weights; by default the best of a run, and fresh ones for a name.
+        trained: whether a run must have weights; otherwise its network has fresh ones.
 
     Raises:
-        ValueError: there is no such network, the options do not fit, or the run is damaged.
+        ValueError: there is no such network, the options do not fit, the run is damaged or has no
+            weights yet, or the weights are another network's.
     """
     settings = gather_settings(alpha, options)
     if classes is not None:
         settings["num_classes"] = classes
     if not Path(model).is_dir():
-        return create_model(model, **{"num_classes": _CLASSES, **settings}), image_size or _SIZE
+        network = create_model(model, **{"num_classes": _CLASSES, **settings})
+        if weights is not None:
+            load_weights(network, weights)
+        return network, image_size or _SIZE
     if settings:
         raise ValueError(f"{model} is the folder of a run, which decides on the options")
     run = RunFolder.open(model)
-    size = run.config["preprocessing"]["size"]
-    return load_network(run, run.best and run.best.weights), image_size or size
+    network = Trained.of_run(run, weights).network if trained else load_network(run)
+    return network, image_size or run.config["preprocessing"]["size"]

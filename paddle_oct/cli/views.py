@@ -28,7 +28,7 @@ def structure(model: str, depth: int | None, logdir: str | None, **settings: Any
     MODEL is a name that 'paddle-oct models' lists, one of paddle.vision.models, or the folder of a
     training run.
     """
-    network, image_size = find_network(model, **settings)
+    network, image_size = find_network(model, **settings, trained=False)
     size = (3, image_size, image_size)
     click.echo(module_tree(network, (1, *size), depth))
     if logdir is not None:

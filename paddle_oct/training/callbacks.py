@@ -80,7 +80,7 @@ class EpochMeter(Callback):
 
     def on_train_batch_end(self, step: int, logs: dict | None = None) -> None:
         self._count(logs)
-        self._check(logs["loss"][0], f"the loss is {{}} in epoch {{}}, step {step + 1}")
+        _require_finite(logs["loss"][0], f"the loss in epoch {self.row['epoch']}, step {step + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         seconds = time.perf_counter() - self.started
@@ -95,13 +95,7 @@ class EpochMeter(Callback):
 
     def on_eval_end(self, logs: dict | None = None) -> None:
         logs["loss"] = [self.loss / self.images]
-        self._check(logs["loss"][0], "the loss on the test set is {} after epoch {}")
         self._report("eval", logs)
-
-    def _check(self, loss: float, message: str) -> None:
-        if not math.isfinite(loss):
-            problem = message.format(loss, self.row["epoch"])
-            raise FloatingPointError(f"{problem}; lower the learning rate")
 
     def _start(self) -> None:
         self.started = time.perf_counter()
@@ -117,6 +111,11 @@ class EpochMeter(Callback):
         for name, value in logs.items():
             if name.startswith("acc"):
                 self.row[f"{split}_{name}"] = round(float(value), 6)
+
+
+def _require_finite(loss: float, what: str) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"{what} is {loss}; lower the learning rate")
 
 
 class Progress(ProgBarLogger):
@@ -204,7 +203,9 @@ class SaveEpochs(Callback):
         self.best_epoch: int = state["best_epoch"] if state else 0
 
     def on_eval_end(self, logs: dict | None = None) -> None:
-        self.history.append(dict(self.meter.row))
+        row = dict(self.meter.row)
+        _require_finite(row["eval_loss"], f"the loss on the test set after epoch {row['epoch']}")
+        self.history.append(row)
         best = max(self.history, key=lambda row: row["eval_acc_top1"])
         self.best_epoch = int(best["epoch"])
         if paddle.distributed.get_rank() == 0:

@@ -301,3 +301,22 @@ def test_one_sum_has_one_alpha():
 
     with pytest.raises(ValueError, match=r"one sum and need the same alpha: a 0.5, b 0.25"):
         octavize(Sum(), {"a": 0.5, "b": 0.25}, input_size=(1, 3, 8, 8))
+
+
+class NaNWhenSmall(nn.Layer):
+    """NaN for less than 20 rows, as a pooling layer may be; and it decides by the size."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2D(3, 8, 1)
+        self.body = nn.Conv2D(8, 8, 1)
+
+    def forward(self, image):
+        rows = paddle.ones_like(image)[:, :1, :, :1].sum(axis=2, keepdim=True)
+        x = self.body(self.stem(image)) * paddle.sqrt(rows - 20.0)
+        return x.mean([2, 3]) * (2.0 if image.shape[2] > 40 else 1.0)
+
+
+def test_a_size_at_which_all_is_nan_proves_nothing():
+    with pytest.raises(ValueError, match=r"could not be followed.*decides by the size"):
+        octavize(NaNWhenSmall(), 0.5, input_size=SIZE)

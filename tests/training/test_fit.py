@@ -262,8 +262,30 @@ def test_a_diverging_run_stops_and_keeps_its_checkpoint(data, tmp_path):
     recipe = Recipe(
         epochs=4, batch_size=16, learning_rate=1e30, schedule="constant", warmup_epochs=0
     )
-    with pytest.raises(FloatingPointError, match=r"the loss is .* lower the learning rate"):
+    with pytest.raises(
+        FloatingPointError, match=r"the loss in epoch 1, step \d+ is .* lower the learning rate"
+    ):
         fit(small_network(), data, recipe, tmp_path / "run", verbose=0)
+
+
+class NaNInEvaluation(nn.Layer):
+    """Fine in training, as a network whose running statistics have gone astray."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = small_network()
+
+    def forward(self, x):
+        y = self.body(x)
+        return y if self.training or x.shape[0] == 1 else y * float("nan")
+
+
+def test_a_network_that_is_nan_in_evaluation(data, tmp_path):
+    message = r"the loss on the test set after epoch 1 is nan; lower the learning rate"
+    with pytest.raises(FloatingPointError, match=message):
+        fit(NaNInEvaluation(), data, RECIPE, tmp_path / "run", verbose=0)
+    assert RunFolder.open(tmp_path / "run").last is None
+    assert np.isnan(evaluate(NaNInEvaluation(), data)["loss"])  # which only measures
 
 
 def test_a_network_that_cannot_be_drawn_is_trained_all_the_same(data, tmp_path):
