@@ -5,10 +5,13 @@ import sys
 import time
 
 import numpy as np
+import paddle
 import pytest
 from PIL import Image
 
 from paddle_oct import cli
+from paddle_oct.deploy import load
+from paddle_oct.training import RunFolder, Trained
 
 QUICK = ["--limit", "40", "--batch-size", "16", "--epochs", "1", "-o", "scale=0.25", "--quiet"]
 
@@ -82,6 +85,23 @@ def test_convs_prints_the_published_numbers(run):
     assert "216" in rows["standard"]
     assert "88" in rows["HetConv, p = 3"]
     assert "0.407" in rows["HetConv, p = 3"]
+
+
+def test_export_of_a_run_has_its_weights_and_its_size(run, trained, tmp_path):
+    path = tmp_path / "net.pdmodel"
+    assert run("export", trained, "--output", path, "--dynamic", "none")[0] == 0
+    network = Trained.of_run(RunFolder.open(trained)).network
+    network.eval()
+    x = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
+    expected = network(paddle.to_tensor(x)).numpy()
+    np.testing.assert_allclose(load(path)(x), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    started = tmp_path / "started"
+    started.mkdir()
+    (started / "config.json").write_text((trained / "config.json").read_text())
+    status, _, err = run("export", started, "--output", tmp_path / "other.pdmodel")
+    assert status == 2
+    assert "no epoch was completed, there are no weights yet" in err
+    assert run("summary", started)[0] == 0
 
 
 def test_structure_prints_the_tree_and_writes_the_graph(run, tmp_path):
