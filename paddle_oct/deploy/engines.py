@@ -121,6 +121,8 @@ def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None, la
     options.log_severity_level = 3
     options.intra_op_num_threads = threads // lanes
     options.inter_op_num_threads = 1
+    # Otherwise it goes back from the output, and reads late what it has written early.
+    options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
     # Its threads wait for the next run in a loop, in the way of whatever else the process does.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if size is not None:

@@ -5,7 +5,8 @@ This is the one place where that form is chosen. ``benchmarks/RESULTS.md`` has t
 * A 1x1 convolution that widens a narrow map four times (the last of a residual block, in the early
   stages) up-samples its input in place of its output. That costs a few multiplications more and
   saves two passes over the widest map of the block.
-* Everywhere else, one convolution per path: engines add the second to the first as they compute it.
+* Everywhere else, one convolution per path: engines add the first to the second as they compute it.
+* What is added comes first, so that it is still in the cache: l2h before h2h, h2l before l2l.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Affine(NamedTuple):
     shift: np.ndarray
 
 
-NARROW = 64  # channels; with more of them the multiplications cost more than the passes
+NARROW = 32  # channels; with more of them the multiplications cost more than the passes
 
 Affines = Tuple[Optional[Affine], Optional[Affine]]
 
@@ -110,17 +111,17 @@ class FoldedOctaveConv(nn.Layer):
         if self.up_first:
             y_high = self.conv_high(paddle.concat([high, up2(low, like=high)], axis=1))
         else:
-            y_high = _run(self.conv_h2h, high)
             from_low = _run(self.conv_l2h, low)
             if from_low is not None and self.up_l2h:
-                from_low = up2(from_low, like=y_high)
-            y_high = _sum(y_high, from_low)
+                from_low = up2(from_low, like=high)
+            y_high = _sum(_run(self.conv_h2h, high), from_low)
 
         if self.conv_l2l is not None and self.pool_stride:
             low = down2(low)
         if self.conv_h2l is not None and self.pool_h2l:
             high = down2(high)
-        return y_high, _sum(_run(self.conv_l2l, low), _run(self.conv_h2l, high))
+        from_high = _run(self.conv_h2l, high)
+        return y_high, _sum(_run(self.conv_l2l, low), from_high)
 
     def extra_repr(self) -> str:
         return self.described
