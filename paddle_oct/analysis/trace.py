@@ -21,7 +21,7 @@ from typing import Any, Callable, Iterator, Sequence
 import paddle
 from paddle import Tensor, nn
 
-from paddle_oct.nn.forms import WatchSaved
+from paddle_oct.nn.saved import WatchSaved
 
 from .operators import MACS, by_position, check_kernel_fits
 

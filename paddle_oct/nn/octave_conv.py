@@ -21,8 +21,9 @@ from .arguments import (
     size2,
     switch,
 )
+from .convolve import convolve
 from .feature import OctaveFeature, as_bands, check_alpha, down2, split_channels, up2
-from .forms import convolve, plus
+from .forms import plus
 
 Downsample = Literal["avg_pool", "strided_conv"]
 

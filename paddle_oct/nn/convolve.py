@@ -1,0 +1,124 @@
+"""The form that a convolution takes in eager mode on a CPU, where it differs from a program's.
+
+A program (``to_static``, ONNX) gets the plain form: its compiler chooses. Eager mode multiplies
+matrices, one product per sample, of the kernel and the unfolded map; per sample and channel where
+the convolution is depthwise. Where maps are small that takes longer than it must:
+
+* a whole batch is convolved as one image (:func:`_as_one_image`);
+* a depthwise convolution is one product for all channels (:func:`_channel_by_channel`).
+
+A layer that somebody watches through a hook is left alone: its calls, the sizes it sees and the
+tensors it returned are those of the plain form. So are all counts of ``paddle.flops``.
+``benchmarks/RESULTS.md`` has the measurements.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from .feature import down2, runs_eagerly
+from .forms import watched
+from .saved import with_saved
+
+Again = Callable[[Tensor], Tensor]
+
+_DTYPES = (paddle.float32, paddle.float64)
+
+# With more pixels in a map a product per sample and channel is faster, more than one sample or one.
+CHANNEL_BOUND = (64, 196)
+
+
+def convolve(conv: nn.Layer, x: Tensor, halve: bool = False) -> Tensor:
+    """Return ``conv(x)``, or of ``x`` halved by :func:`down2`.
+
+    What is made of ``x`` on the way is made again for the gradient rather than kept.
+    """
+    if not runs_eagerly():
+        return conv(down2(x) if halve else x)
+    return _convolve_eagerly(conv, x, halve)
+
+
+def _convolve_eagerly(conv: nn.Layer, x: Tensor, halve: bool) -> Tensor:
+    # Apart: what runs inside to_static must not be closed over, or it finds a cell to call.
+    source = x
+    if halve:
+        x = with_saved(lambda: down2(source), source, down2, keep=source)
+
+    def again(x: Tensor) -> Tensor:
+        return down2(x) if halve else x
+
+    form = _form_of(conv, x)
+    if form is not None:
+        return form(conv, x, source, again)
+    return with_saved(lambda: conv(x), source, again, drop=x) if halve else conv(x)
+
+
+def _form_of(conv: nn.Layer, x: Tensor) -> Callable | None:
+    """Return the form that is faster than the plain one; where that starts was measured."""
+    if type(conv) is not nn.Conv2D or not x.place.is_cpu_place() or x.dtype not in _DTYPES:
+        return None
+    same = [k // 2 for k in conv._kernel_size]
+    plain = (
+        conv._kernel_size in ([1, 1], [3, 3])
+        and conv._padding in (same[0], same)
+        and conv._padding_mode == "zeros"
+        and conv._stride == conv._dilation == [1, 1]
+    )
+    if not plain or watched(conv):
+        return None
+    batch, channels, height, width = x.shape
+    pixels = height * width
+    if conv._groups == channels > 1 and same[0] and 0 < pixels <= CHANNEL_BOUND[batch == 1]:
+        return _channel_by_channel
+    maps = (channels + conv._out_channels) * pixels
+    if conv._groups > 1 or not channels * conv._out_channels >= 2 * maps > 0:
+        return None
+    # For its gradient the 3x3 of a whole batch unfolds as one matrix, which costs memory.
+    costly = bool(same[0]) and paddle.is_grad_enabled()
+    return None if batch == 1 or costly else _as_one_image
+
+
+def _as_one_image(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again) -> Tensor:
+    """Convolve all samples as one image.
+
+    A matrix product per sample reads the whole kernel for each of them, and the gradient writes it
+    as often. So they are laid one below the other, a row of zeros between them if the kernel
+    reaches over the edge.
+    """
+    batch, _, height, width = x.shape
+    gap = conv._kernel_size[0] // 2
+
+    def lay_out(x: Tensor) -> Tensor:
+        if gap:
+            x = F.pad(x, [0, 0, 0, gap])
+        return x.transpose([1, 0, 2, 3]).reshape([1, -1, batch * (height + gap), width])
+
+    image = lay_out(x)
+    y = with_saved(lambda: conv(image), source, lambda x: lay_out(again(x)), drop=image)
+    y = y.reshape([conv._out_channels, batch, height + gap, width]).transpose([1, 0, 2, 3])
+    return (y[:, :, :height] if gap else y).contiguous()  # once; every reader would do it again
+
+
+def _channel_by_channel(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again) -> Tensor:
+    """Convolve depthwise by one product for all samples and channels, in place of one for each."""
+    batch, channels, height, width = x.shape
+    size = conv._kernel_size[0]
+
+    def unfold(x: Tensor) -> Tensor:
+        columns = F.unfold(x, size, paddings=size // 2)
+        return columns.reshape([batch, channels, size * size, height * width])
+
+    unfolded = unfold(x)
+    kernels = conv.weight.reshape([1, channels, -1, size * size])
+    y = with_saved(
+        lambda: paddle.matmul(kernels, unfolded),
+        source,
+        lambda x: unfold(again(x)),
+        drop=unfolded,
+    )
+    y = y.reshape([batch, -1, height, width])
+    return y if conv.bias is None else y + conv.bias.reshape([1, -1, 1, 1])

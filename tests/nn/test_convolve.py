@@ -1,0 +1,119 @@
+"""The eager forms of a convolution against the plain one."""
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+from paddle import nn
+
+from paddle_oct import OctaveConv
+from paddle_oct.nn import convolve as module
+from paddle_oct.nn.convolve import convolve
+from paddle_oct.nn.saved import WatchSaved
+
+
+def assert_same(conv, x, halve, without_gradient):
+    """Compare results and gradients of the form with the convolution written out."""
+    results = []
+    for run in (
+        lambda: convolve(conv, x, halve),
+        lambda: F.conv2d(
+            F.avg_pool2d(x, 2, 2, ceil_mode=True) if halve else x,
+            conv.weight,
+            conv.bias,
+            padding=conv._padding,
+            groups=conv._groups,
+        ),
+    ):
+        conv.clear_gradients()
+        x.clear_gradient()
+        y = run()
+        (y**3).sum().backward()
+        results.append([t.numpy() for t in (y, x.grad, conv.weight.grad, conv.bias.grad)])
+    np.testing.assert_allclose(without_gradient, results[1][0], atol=1e-5)
+    for actual, expected in zip(*results):
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(actual, expected, atol=1e-5 * scale, rtol=1e-4)
+
+
+@pytest.mark.parametrize("halve", [False, True])
+@pytest.mark.parametrize(("kernel", "size"), [(1, (4, 4)), (3, (2, 2)), (3, (1, 3)), (1, (5, 3))])
+def test_a_batch_as_one_image(kernel, size, halve):
+    conv = nn.Conv2D(64, 96, kernel, padding=kernel // 2)
+    x = paddle.randn([3, 64, *(2 * s - 1 if halve else s for s in size)])
+    x.stop_gradient = False
+    small = paddle.zeros([3, 64, *size])
+    # with gradients a 3x3 is not
+    assert module._form_of(conv, small) is (module._as_one_image if kernel == 1 else None)
+    with paddle.no_grad():
+        assert module._form_of(conv, small) is module._as_one_image
+        without_gradient = convolve(conv, x, halve).numpy()
+    assert_same(conv, x, halve, without_gradient)
+
+
+@pytest.mark.parametrize("halve", [False, True])
+@pytest.mark.parametrize("multiplier", [1, 2])
+@pytest.mark.parametrize("shape", [(3, 5, 8, 8), (1, 4, 14, 14), (2, 6, 1, 3), (1, 2, 1, 1)])
+def test_all_channels_at_once(shape, multiplier, halve):
+    batch, channels, *size = shape
+    conv = nn.Conv2D(channels, multiplier * channels, 3, padding=1, groups=channels)
+    x = paddle.randn([batch, channels, *(2 * s - 1 if halve else s for s in size)])
+    x.stop_gradient = False
+    assert module._form_of(conv, paddle.zeros(shape)) is module._channel_by_channel
+    with paddle.no_grad():
+        without_gradient = convolve(conv, x, halve).numpy()
+    assert_same(conv, x, halve, without_gradient)
+
+
+@pytest.mark.parametrize(
+    ("conv", "shape"),
+    [
+        (nn.Conv2D(4, 4, 3, padding=1, groups=4), [2, 4, 14, 14]),
+        (nn.Conv2D(4, 4, 3, padding=1, groups=2), [2, 4, 4, 4]),
+        (nn.Conv2D(4, 4, 3, groups=4), [2, 4, 4, 4]),
+        (nn.Conv2D(4, 4, 3, padding=1, stride=2, groups=4), [2, 4, 4, 4]),
+        (nn.Conv2D(4, 4, 3, padding=1, groups=4, padding_mode="reflect"), [2, 4, 4, 4]),
+        (nn.Conv2D(4, 4, 3, padding="SAME", groups=4), [2, 4, 4, 4]),
+        (nn.Conv2D(64, 64, 1), [1, 64, 2, 2]),
+        (nn.Conv2D(64, 64, 1), [2, 64, 28, 28]),
+    ],
+)
+def test_others_take_the_plain_form(conv, shape):
+    x = paddle.randn(shape)
+    assert module._form_of(conv, x) is None
+    np.testing.assert_array_equal(convolve(conv, x).numpy(), conv(x).numpy())
+
+
+def test_unfolded_maps_are_made_again_for_the_gradient():
+    conv = OctaveConv(8, 8, 3, padding=1, groups=8)
+    kept = []
+    x = paddle.randn([4, 4, 6, 6]), paddle.randn([4, 4, 3, 3])
+    for band in x:
+        band.stop_gradient = False
+
+    def see(tensor):
+        kept.append(list(tensor.shape))
+        return tensor
+
+    with WatchSaved(see):
+        conv(x)
+    assert kept
+    assert not [shape for shape in kept if shape[2:3] == [9]]
+
+
+@pytest.mark.parametrize("halve", [False, True])
+def test_gradients_of_gradients(halve):
+    conv = nn.Conv2D(64, 96, 1)
+    size = (7, 7) if halve else (4, 4)
+    x = paddle.randn([3, 64, *size])
+    x.stop_gradient = False
+    seconds = []
+    for run in (
+        lambda: convolve(conv, x, halve),
+        lambda: conv(F.avg_pool2d(x, 2, 2, ceil_mode=True) if halve else x),
+    ):
+        conv.clear_gradients()
+        (first,) = paddle.grad((run() ** 3).sum(), [x], create_graph=True)
+        (first**2).sum().backward()
+        seconds.append(conv.weight.grad.numpy())
+    np.testing.assert_allclose(seconds[0], seconds[1], rtol=1e-3, atol=1e-4 * seconds[1].max())
