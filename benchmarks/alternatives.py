@@ -5,7 +5,7 @@
     python benchmarks/alternatives.py fold         # when to up-sample before a 1x1 convolution
 
 Two threads; all forms of an operation run in turns. The chosen ones, marked with an asterisk, are
-those of ``paddle_oct/nn/forms.py`` and ``paddle_oct/deploy/folded.py``.
+those of ``paddle_oct/nn/convolve.py``, ``forms.py`` beside it, and ``paddle_oct/deploy/folded.py``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tabulate import tabulate  # noqa: E402
 
 from paddle_oct import create_model  # noqa: E402
 from paddle_oct.deploy import export, folded, interleave, load  # noqa: E402
+from paddle_oct.nn.convolve import CHANNEL_BOUND  # noqa: E402
 
 REPEATS = 20
 
@@ -47,6 +48,13 @@ def per_sample_product(x, weight):
     kernel = weight.reshape([weight.shape[0], channels])
     product = paddle.matmul(kernel, x.reshape([batch, channels, height * width]))
     return product.reshape([batch, -1, height, width])
+
+
+def all_channels_at_once(x, weight):
+    """Convolve depthwise, 3x3, by one product for all samples and channels."""
+    batch, channels, height, width = x.shape
+    columns = F.unfold(x, 3, paddings=1).reshape([batch, channels, 9, height * width])
+    return paddle.matmul(weight.reshape([1, channels, 1, 9]), columns).reshape(x.shape)
 
 
 def mean_by_interpolation(x):
@@ -102,6 +110,18 @@ def convolutions(samples, channels, size, out, kernel):
     return name, inputs, forms, "whole batch as one image" if small else "conv2d"
 
 
+def depthwise(samples, channels, size):
+    """Return a case: its name, its inputs and the forms."""
+    inputs = [(samples, channels, size, size), (channels, 1, 3, 3)]
+    forms = {
+        "conv2d": lambda x, w: F.conv2d(x, w, padding=1, groups=w.shape[0]),
+        "one product for all channels": all_channels_at_once,
+    }
+    chosen = size * size <= CHANNEL_BOUND[samples == 1]
+    name = f"3x3 depthwise, {samples}x{channels}x{size}x{size}"
+    return name, inputs, forms, "one product for all channels" if chosen else "conv2d"
+
+
 def eager_cases():
     yield convolutions(16, 512, 2, 2048, 1)
     yield convolutions(8, 512, 7, 2048, 1)
@@ -110,6 +130,12 @@ def eager_cases():
     yield convolutions(16, 512, 2, 512, 3)
     yield convolutions(8, 512, 7, 512, 3)
     yield convolutions(8, 128, 14, 128, 3)
+    yield depthwise(16, 256, 2)
+    yield depthwise(16, 128, 8)
+    yield depthwise(8, 256, 7)
+    yield depthwise(8, 256, 14)
+    yield depthwise(1, 256, 14)
+    yield depthwise(1, 64, 28)
     means = {
         "avg_pool2d": lambda x: F.avg_pool2d(x, 2),
         "bilinear": mean_by_interpolation,
@@ -234,7 +260,7 @@ def fold():
     """Print Oct-ResNet-50 by up to how many channels a widening 1x1 up-samples its input."""
     size = (8, 3, 224, 224)
     x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
-    limits, rows = (0, 32, folded.NARROW, 128), []
+    limits, rows = (0, folded.NARROW, 64, 128), []
     with tempfile.TemporaryDirectory() as folder:
         for form, engines in (("onnx", ("openvino", "onnxruntime")), ("paddle", ("paddle",))):
             paths = []

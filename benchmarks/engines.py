@@ -1,6 +1,6 @@
 """The octave networks against their vanilla selves on the engines, cores near and far.
 
-    python benchmarks/engines.py --json results.json    # about a quarter of an hour on two cores
+    python benchmarks/engines.py --json results.json    # about twenty minutes on two cores
 
 Everything is loaded once. Then, round by round, each pair runs in turns as in ``paddle-oct bench``.
 Before and after it is measured how far apart the cores are (``cores.py``), so that medians can be
@@ -35,7 +35,12 @@ from paddle_oct import create_model  # noqa: E402
 from paddle_oct.deploy import export, load  # noqa: E402
 
 PAIRS = {"R": ("oct_resnet50", "resnet50"), "M": ("oct_mobilenet_v1", "mobilenet_v1")}
-ENGINES = {"openvino": "onnx", "onnxruntime": "onnx", "paddle": "paddle"}
+ENGINES = {
+    "openvino": "onnx",
+    "onnxruntime": "onnx",
+    "paddle-openvino": "paddle",
+    "paddle": "paddle",
+}
 STATES = ("near", "far")
 WARM_UP = 2
 PAUSE = 0.3  # s; after a run Paddle's threads wait for the next one, busily, for 0.2 s

@@ -47,7 +47,7 @@ def main():
     arguments = parser.parse_args()
     engines = {"onnx": ("onnxruntime", "openvino")}
     if arguments.paddle:
-        engines["paddle"] = ("paddle",)
+        engines["paddle"] = ("paddle", "paddle-openvino")
     columns = [engine for own in engines.values() for engine in own]
     click.echo(f"| network | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for name in list_models(arguments.pattern):

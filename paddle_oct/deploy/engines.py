@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from paddle_oct.names import look_up
 
 from .extras import need
 from .predictor import Opened, Predictor
-from .programs import program_input
+from .programs import fix_input, program_input
 
 # What export says in an ONNX file of any batch, and how it calls the axes that are of any length.
 SEPARABLE = "paddle_oct.separable"
@@ -31,8 +33,9 @@ def load(
 
     Args:
         path: the ``.pdmodel`` or ``.onnx`` file.
-        engine: ``"paddle"`` (Paddle Inference with oneDNN), ``"onnxruntime"`` or ``"openvino"``. By
-            default Paddle for its own format and ONNX Runtime for ONNX.
+        engine: for ``.pdmodel`` ``"paddle"`` (Paddle Inference with oneDNN, the default) or
+            ``"paddle-openvino"`` (Paddle Inference with the OpenVINO that Paddle brings along,
+            where it does); for ``.onnx`` ``"onnxruntime"`` (the default) or ``"openvino"``.
         threads: how many threads to use, by default as many as there are cores. They compute an
             image together; the images of a batch they share out, if their number is a multiple and
             the file is an ONNX file of any batch that :func:`export` wrote.
@@ -87,7 +90,10 @@ def _fits(
     return size
 
 
-def _load_paddle(path: Path, threads: int, size: tuple[int, ...] | None, lanes: int) -> Opened:
+def _load_paddle(
+    path: Path, threads: int, size: tuple[int, ...] | None, lanes: int, cache: Path | None = None
+) -> Opened:
+    """Load a program into Paddle Inference, with oneDNN; with OpenVINO if it is given a folder."""
     from paddle import inference
 
     parameters = path.with_suffix(".pdiparams")
@@ -96,14 +102,17 @@ def _load_paddle(path: Path, threads: int, size: tuple[int, ...] | None, lanes: 
     config = inference.Config(str(path), str(parameters))
     config.disable_gpu()
     config.disable_glog_info()
-    config.enable_mkldnn()
-    config.set_mkldnn_cache_capacity(0)  # a cache of shapes gives wrong results when they change
     config.set_cpu_math_library_num_threads(threads)
-    config.enable_memory_optim()
+    if cache is not None:
+        use_openvino(config)
+        config.set_optim_cache_dir(str(cache))  # or it leaves what it compiled where it was called
+    else:
+        config.enable_mkldnn()
+        config.set_mkldnn_cache_capacity(0)  # a cache of shapes gives wrong results if they change
+        config.enable_memory_optim()
     predictor = inference.create_predictor(config)
-    name = predictor.get_input_names()[0]
-    shape = _fits(path, program_input(path, name), size)
-    given = predictor.get_input_handle(name)
+    shape = _fits(path, program_input(path), size)
+    given = predictor.get_input_handle(predictor.get_input_names()[0])
     results = [predictor.get_output_handle(out) for out in predictor.get_output_names()]
 
     def run(inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
@@ -113,6 +122,46 @@ def _load_paddle(path: Path, threads: int, size: tuple[int, ...] | None, lanes: 
         return [[result.copy_to_cpu() for result in results]]
 
     return Opened(shape, run, lanes=1, separable=False)  # which holds Python's lock as it runs
+
+
+def _load_paddle_openvino(
+    path: Path, threads: int, size: tuple[int, ...] | None, lanes: int
+) -> Opened:
+    with tempfile.TemporaryDirectory() as folder:  # all files are read while it is loaded
+        cache = Path(folder) / "cache"
+        if size is not None and None in program_input(path):
+            _fits(path, program_input(path), size)
+            path = _for_one_size(path, size, Path(folder))
+        return _load_paddle(path, threads, size, lanes, cache)
+
+
+def _for_one_size(path: Path, size: tuple[int, ...], folder: Path) -> Path:
+    """Return a copy of a program in a folder that takes inputs of one size alone."""
+    copy = folder / path.name
+    fix_input(path, size, copy)
+    parameters, beside = path.with_suffix(".pdiparams"), copy.with_suffix(".pdiparams")
+    if not parameters.is_file():
+        return path  # which is told of later
+    try:
+        beside.symlink_to(parameters.resolve())
+    except OSError:  # not everybody may on Windows
+        shutil.copyfile(parameters, beside)
+    return copy
+
+
+def use_openvino(config: Any) -> None:
+    """Have Paddle Inference compute with the OpenVINO that Paddle brings along.
+
+    Raises:
+        ValueError: the Paddle that is installed brings none.
+    """
+    from paddle.inference import PrecisionType
+
+    if hasattr(config, "enable_openvino_engine"):
+        config.enable_openvino_engine(PrecisionType.Float32)
+        if config.openvino_engine_enabled():
+            return
+    raise ValueError("this paddlepaddle is built without OpenVINO; use the engine paddle")
 
 
 def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None, lanes: int) -> Opened:
@@ -180,5 +229,13 @@ def _load_openvino(path: Path, threads: int, size: tuple[int, ...] | None, lanes
     return Opened(shape, run, lanes, separable)
 
 
-ENGINES = {"paddle": _load_paddle, "onnxruntime": _load_onnxruntime, "openvino": _load_openvino}
-_BY_SUFFIX = {".pdmodel": ("paddle",), ".onnx": ("onnxruntime", "openvino")}
+ENGINES = {
+    "paddle": _load_paddle,
+    "paddle-openvino": _load_paddle_openvino,
+    "onnxruntime": _load_onnxruntime,
+    "openvino": _load_openvino,
+}
+_BY_SUFFIX = {
+    ".pdmodel": ("paddle", "paddle-openvino"),
+    ".onnx": ("onnxruntime", "openvino"),
+}

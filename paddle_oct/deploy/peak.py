@@ -12,7 +12,12 @@ import numpy as np
 
 from .engines import load
 
-_PACKAGES = {"paddle": "paddle.inference", "onnxruntime": "onnxruntime", "openvino": "openvino"}
+_PACKAGES = {
+    "paddle": "paddle.inference",
+    "paddle-openvino": "paddle.inference",
+    "onnxruntime": "onnxruntime",
+    "openvino": "openvino",
+}
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")  # "5" forgets the peak
 

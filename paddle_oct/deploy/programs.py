@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 import paddle
 import paddle.nn.functional as F
@@ -54,11 +54,23 @@ def tidy_program(path: Path) -> None:
     path.write_bytes(program.serialize_to_string())
 
 
-def program_input(path: Path, name: str) -> tuple[int | None, ...]:
-    """Read the shape of an input from a program; the predictor does not know it."""
+def program_input(path: Path) -> tuple[int | None, ...]:
+    """Read the shape of a program's input, None for an axis of any length."""
     program = _read(path)
-    shape = program.block(0).find_var(name.encode()).shape()
-    return tuple(n if n > 0 else None for n in shape)
+    return tuple(n if n > 0 else None for n in _input(program.block(0)).shape())
+
+
+def fix_input(path: Path, size: Sequence[int], copy: Path) -> None:
+    """Write a copy of a ``.pdmodel`` file that takes inputs of one size alone."""
+    program = _read(path)
+    _input(program.block(0)).set_shape(list(size))
+    copy.write_bytes(program.serialize_to_string())
+
+
+def _input(block: Any) -> Any:
+    """Return the variable that is fed."""
+    feed = next(op for op in _ops(block) if op.type() == "feed")
+    return block.find_var(feed.output("Out")[0].encode())
 
 
 def _read(path: Path) -> Any:

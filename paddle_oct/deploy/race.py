@@ -14,17 +14,18 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddle.base import core
+from paddle.inference import Config
 
 from paddle_oct.analysis import count_macs
 from paddle_oct.models import create_model, model_options
 from paddle_oct.names import look_up
 
-from .engines import load
+from .engines import ENGINES, load, use_openvino
 from .export import export
 from .extras import need
 from .peak import peak_memory
 
-RACE_ENGINES = ("eager", "train", "paddle", "onnxruntime", "openvino")
+RACE_ENGINES = ("eager", "train", *ENGINES)
 _WARMUP = 3
 
 
@@ -163,6 +164,8 @@ def race(
 def check_engine(engine: str) -> None:
     """Raise a ``ValueError`` if there is no such engine to race on, or it is not installed."""
     look_up(engine, dict.fromkeys(RACE_ENGINES), "engine")
+    if engine == "paddle-openvino":
+        use_openvino(Config())
     if engine in ("onnxruntime", "openvino"):
         for package in ("paddle2onnx", engine):
             need(package, f"the engine {engine}")
@@ -182,7 +185,7 @@ def _prepare(
         run = _forward(network, size) if engine == "eager" else _training_step(network, size)
         return run, lambda: _allocated(run)
     network.eval()
-    form = "paddle" if engine == "paddle" else "onnx"
+    form = "paddle" if engine.startswith("paddle") else "onnx"
     path = export(network, prefix, form, size, dynamic="batch")
     predict = load(path, engine, threads, size)
     x = np.random.default_rng(0).standard_normal(size).astype(np.float32)

@@ -18,6 +18,7 @@ _TITLES = {
     "eager": "Paddle eager",
     "train": "Paddle training step",
     "paddle": "Paddle Inference + oneDNN",
+    "paddle-openvino": "Paddle Inference + OpenVINO",
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
 }

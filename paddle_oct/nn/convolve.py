@@ -59,27 +59,36 @@ def _convolve_eagerly(conv: nn.Layer, x: Tensor, halve: bool) -> Tensor:
 
 def _form_of(conv: nn.Layer, x: Tensor) -> Callable | None:
     """Return the form that is faster than the plain one; where that starts was measured."""
-    if type(conv) is not nn.Conv2D or not x.place.is_cpu_place() or x.dtype not in _DTYPES:
-        return None
-    same = [k // 2 for k in conv._kernel_size]
-    plain = (
-        conv._kernel_size in ([1, 1], [3, 3])
-        and conv._padding in (same[0], same)
-        and conv._padding_mode == "zeros"
-        and conv._stride == conv._dilation == [1, 1]
-    )
-    if not plain or watched(conv):
+    if type(conv) is not nn.Conv2D:
         return None
     batch, channels, height, width = x.shape
     pixels = height * width
-    if conv._groups == channels > 1 and same[0] and 0 < pixels <= CHANNEL_BOUND[batch == 1]:
-        return _channel_by_channel
-    maps = (channels + conv._out_channels) * pixels
-    if conv._groups > 1 or not channels * conv._out_channels >= 2 * maps > 0:
-        return None
-    # For its gradient the 3x3 of a whole batch unfolds as one matrix, which costs memory.
-    costly = bool(same[0]) and paddle.is_grad_enabled()
-    return None if batch == 1 or costly else _as_one_image
+    reach = conv._kernel_size[0] // 2
+    if conv._groups == channels > 1:
+        form = _channel_by_channel
+        small = 0 < pixels <= CHANNEL_BOUND[batch == 1] and reach > 0
+    else:
+        form = _as_one_image
+        maps = (channels + conv._out_channels) * pixels
+        small = batch > 1 == conv._groups and channels * conv._out_channels >= 2 * maps > 0
+        # For its gradient the 3x3 of a whole batch unfolds as one matrix, which costs memory.
+        small = small and not (reach and paddle.is_grad_enabled())
+    return form if small and _is_plain(conv, reach) and _is_on_cpu(x) else None
+
+
+def _is_plain(conv: nn.Conv2D, reach: int) -> bool:
+    """Whether a convolution is 1x1 or 3x3, keeps the size, and is watched by nobody."""
+    return (
+        conv._kernel_size in ([1, 1], [3, 3])
+        and conv._padding in (reach, [reach, reach])
+        and conv._padding_mode == "zeros"
+        and conv._stride == conv._dilation == [1, 1]
+        and not watched(conv)
+    )
+
+
+def _is_on_cpu(x: Tensor) -> bool:
+    return x.dtype in _DTYPES and x.place.is_cpu_place()
 
 
 def _as_one_image(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again) -> Tensor:

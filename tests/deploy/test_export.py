@@ -8,6 +8,7 @@ import numpy as np
 import paddle
 import pytest
 from paddle import nn
+from paddle.inference import Config
 
 from paddle_oct import create_model, list_models
 from paddle_oct.deploy import engines, export, load, onnx_graph
@@ -16,10 +17,21 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("paddle2onnx")
 
 SIZES = ((1, 3, 64, 64), (2, 3, 65, 49))
-ENGINES = {"onnx": ("onnxruntime", "openvino"), "paddle": ("paddle",)}
+ENGINES = {"onnx": ("onnxruntime", "openvino"), "paddle": ("paddle", "paddle-openvino")}
 DEEP = ("101", "152", "200")
 PLAIN = {"Add", "AveragePool", "Concat", "Conv", "GlobalAveragePool", "MatMul", "MaxPool", "Relu"}
 PLAIN |= {"Resize", "Reshape", "Shape", "Slice"}
+
+
+def need_engine(engine):
+    """Skip the test where an engine is not installed."""
+    if engine == "paddle-openvino":
+        try:
+            engines.use_openvino(Config())
+        except ValueError as error:
+            pytest.skip(str(error))
+    else:
+        pytest.importorskip(engine)
 
 
 def small(name, **options):
@@ -48,8 +60,7 @@ def test_every_network(name, tmp_path):
     for form in ("onnx",) if "densenet" in name else ("onnx", "paddle"):  # which takes a minute
         path = export(network, tmp_path / name, form, SIZES[0])
         for engine in ENGINES[form]:
-            if engine == "openvino":
-                pytest.importorskip("openvino")
+            need_engine(engine)
             for size in SIZES:
                 expect_equal(load(path, engine), network, size)
 
@@ -67,8 +78,7 @@ def test_a_file_for_one_size(mobilenet, tmp_path):
 def test_a_file_for_any_batch(mobilenet, form, tmp_path):
     path = export(mobilenet, tmp_path / "net", form, (2, 3, 65, 49), dynamic="batch")
     for engine in ENGINES[form]:
-        if engine == "openvino":
-            pytest.importorskip("openvino")
+        need_engine(engine)
         predict = load(path, engine, threads=2)
         assert predict.input_shape == (None, 3, 65, 49)
         for batch in (1, 2, 3, 4):
@@ -146,11 +156,19 @@ def test_the_graph_is_plain(name, tmp_path):
     assert {node.op_type for node in onnx.load(str(path)).graph.node} <= PLAIN
 
 
-@pytest.mark.parametrize("engine", ["paddle", "onnxruntime", "openvino"])
-def test_loading_for_one_size(mobilenet, engine, tmp_path):
-    pytest.importorskip(engine)
-    path = export(mobilenet, tmp_path / "net", "paddle" if engine == "paddle" else "onnx", SIZES[0])
+@pytest.mark.parametrize(
+    ("form", "engine"), [(form, engine) for form, own in ENGINES.items() for engine in own]
+)
+def test_loading_for_one_size(mobilenet, form, engine, tmp_path, monkeypatch):
+    need_engine(engine)
+    path = export(mobilenet, tmp_path / "net", form, SIZES[0])
+    with pytest.raises(ValueError, match="does not fit an input of shape"):
+        load(path, engine, threads=1, input_size=(1, 4, 64, 64))
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     predict = load(path, engine, threads=1, input_size=SIZES[1])
+    assert not list(here.iterdir())  # OpenVINO in Paddle keeps what it compiled, if it is let
     expect_equal(predict, mobilenet, SIZES[1])
     with pytest.raises(ValueError, match="expected an input of shape"):
         predict(np.zeros(SIZES[0], np.float32))
@@ -243,6 +261,8 @@ def test_files_that_can_not_be_loaded(mobilenet, tmp_path, monkeypatch):
         load(tmp_path / "net.onnx", "onxruntime")
     with pytest.raises(ValueError, match="paddle does not read this format"):
         load(tmp_path / "net.onnx", "paddle")
+    with pytest.raises(ValueError, match="this paddlepaddle is built without OpenVINO"):
+        engines.use_openvino(object())
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ValueError, match=r'pip install "paddle_oct\[openvino\]"'):
         load(tmp_path / "net.onnx", "openvino")

@@ -84,7 +84,7 @@ def test_folded_networks_have_no_bias_apart(tmp_path):
     path = export(network, tmp_path / "net", "paddle", (1, 3, 64, 64))
     kinds, _ = operations(path)
     assert "reshape2" not in [kind for kind, _ in kinds]
-    assert program_input(path, "x") == (None, 3, None, None)
+    assert program_input(path) == (None, 3, None, None)
 
 
 def test_fixed_odd_sizes(tmp_path):
