@@ -117,7 +117,7 @@ def depthwise(samples, channels, size):
         "conv2d": lambda x, w: F.conv2d(x, w, padding=1, groups=w.shape[0]),
         "one product for all channels": all_channels_at_once,
     }
-    chosen = size * size <= CHANNEL_BOUND[samples == 1]
+    chosen = size * size <= CHANNEL_BOUND
     name = f"3x3 depthwise, {samples}x{channels}x{size}x{size}"
     return name, inputs, forms, "one product for all channels" if chosen else "conv2d"
 

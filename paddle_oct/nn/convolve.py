@@ -28,8 +28,7 @@ Again = Callable[[Tensor], Tensor]
 
 _DTYPES = (paddle.float32, paddle.float64)
 
-# With more pixels in a map a product per sample and channel is faster, more than one sample or one.
-CHANNEL_BOUND = (64, 196)
+CHANNEL_BOUND = 64  # pixels of a map; with more of them a product per sample and channel is faster
 
 
 def convolve(conv: nn.Layer, x: Tensor, halve: bool = False) -> Tensor:
@@ -66,7 +65,7 @@ def _form_of(conv: nn.Layer, x: Tensor) -> Callable | None:
     reach = conv._kernel_size[0] // 2
     if conv._groups == channels > 1:
         form = _channel_by_channel
-        small = 0 < pixels <= CHANNEL_BOUND[batch == 1] and reach > 0
+        small = 0 < pixels <= CHANNEL_BOUND and reach > 0
     else:
         form = _as_one_image
         maps = (channels + conv._out_channels) * pixels
