@@ -99,6 +99,7 @@ def _load_paddle(
     parameters = path.with_suffix(".pdiparams")
     if not parameters.is_file():
         raise ValueError(f"{path}: there is no {parameters.name} beside it")
+    shape = _fits(path, program_input(path), size)
     config = inference.Config(str(path), str(parameters))
     config.disable_gpu()
     config.disable_glog_info()
@@ -111,7 +112,6 @@ def _load_paddle(
         config.set_mkldnn_cache_capacity(0)  # a cache of shapes gives wrong results if they change
         config.enable_memory_optim()
     predictor = inference.create_predictor(config)
-    shape = _fits(path, program_input(path), size)
     given = predictor.get_input_handle(predictor.get_input_names()[0])
     results = [predictor.get_output_handle(out) for out in predictor.get_output_names()]
 

@@ -74,10 +74,20 @@ def _input(block: Any) -> Any:
 
 
 def _read(path: Path) -> Any:
-    """Return a program, which must be kept: a block does not keep it alive."""
+    """Return a program, which must be kept: a block does not keep it alive.
+
+    Raises:
+        ValueError: the file holds none. Paddle Inference would crash on some such files.
+    """
     from paddle.base import core
 
-    return core.ProgramDesc(path.read_bytes())
+    try:
+        program = core.ProgramDesc(path.read_bytes())
+    except ValueError:
+        program = None
+    if program is None or not program.num_blocks():
+        raise ValueError(f"{path}: not a Paddle program, or damaged")
+    return program
 
 
 def _ops(block: Any) -> list[Any]:

@@ -261,6 +261,12 @@ def test_files_that_can_not_be_loaded(mobilenet, tmp_path, monkeypatch):
         load(tmp_path / "net.onnx", "onxruntime")
     with pytest.raises(ValueError, match="paddle does not read this format"):
         load(tmp_path / "net.onnx", "paddle")
+    (tmp_path / "net.pdiparams").write_bytes(b"")
+    for damaged in (b"junk", b"", b"x" * 50):
+        (tmp_path / "net.pdmodel").write_bytes(damaged)
+        for engine in ENGINES["paddle"]:
+            with pytest.raises(ValueError, match=r"net\.pdmodel: not a Paddle program, or damaged"):
+                load(tmp_path / "net.pdmodel", engine)
     with pytest.raises(ValueError, match="this paddlepaddle is built without OpenVINO"):
         engines.use_openvino(object())
     monkeypatch.setitem(sys.modules, "openvino", None)
