@@ -96,11 +96,8 @@ def _load_paddle(
     """Load a program into Paddle Inference, with oneDNN; with OpenVINO if it is given a folder."""
     from paddle import inference
 
-    parameters = path.with_suffix(".pdiparams")
-    if not parameters.is_file():
-        raise ValueError(f"{path}: there is no {parameters.name} beside it")
     shape = _fits(path, program_input(path), size)
-    config = inference.Config(str(path), str(parameters))
+    config = inference.Config(str(path), str(_parameters(path)))
     config.disable_gpu()
     config.disable_glog_info()
     config.set_cpu_math_library_num_threads(threads)
@@ -127,10 +124,10 @@ def _load_paddle(
 def _load_paddle_openvino(
     path: Path, threads: int, size: tuple[int, ...] | None, lanes: int
 ) -> Opened:
+    shape = program_input(path)
     with tempfile.TemporaryDirectory() as folder:  # all files are read while it is loaded
         cache = Path(folder) / "cache"
-        if size is not None and None in program_input(path):
-            _fits(path, program_input(path), size)
+        if _fits(path, shape, size) != shape:
             path = _for_one_size(path, size, Path(folder))
         return _load_paddle(path, threads, size, lanes, cache)
 
@@ -139,14 +136,20 @@ def _for_one_size(path: Path, size: tuple[int, ...], folder: Path) -> Path:
     """Return a copy of a program in a folder that takes inputs of one size alone."""
     copy = folder / path.name
     fix_input(path, size, copy)
-    parameters, beside = path.with_suffix(".pdiparams"), copy.with_suffix(".pdiparams")
-    if not parameters.is_file():
-        return path  # which is told of later
+    parameters, beside = _parameters(path), copy.with_suffix(".pdiparams")
     try:
         beside.symlink_to(parameters.resolve())
     except OSError:  # not everybody may on Windows
         shutil.copyfile(parameters, beside)
     return copy
+
+
+def _parameters(path: Path) -> Path:
+    """Return the file of a program's weights."""
+    parameters = path.with_suffix(".pdiparams")
+    if not parameters.is_file():
+        raise ValueError(f"{path}: there is no {parameters.name} beside it")
+    return parameters
 
 
 def use_openvino(config: Any) -> None:
@@ -170,7 +173,7 @@ def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None, la
     options.log_severity_level = 3
     options.intra_op_num_threads = threads // lanes
     options.inter_op_num_threads = 1
-    # Otherwise it goes back from the output, and reads late what it has written early.
+    # By index; by default it orders them backwards from the output, which was measured slower.
     options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
     # Its threads wait for the next run in a loop, in the way of whatever else the process does.
     options.add_session_config_entry("session.force_spinning_stop", "1")

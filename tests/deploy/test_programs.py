@@ -8,7 +8,7 @@ from paddle.base import core
 
 from paddle_oct import OctaveConv, create_model
 from paddle_oct.deploy import export, load
-from paddle_oct.deploy.programs import old_programs, program_input, tidy_program
+from paddle_oct.deploy.programs import fix_input, old_programs, program_input, tidy_program
 from paddle_oct.nn import add, split
 
 
@@ -85,6 +85,8 @@ def test_folded_networks_have_no_bias_apart(tmp_path):
     kinds, _ = operations(path)
     assert "reshape2" not in [kind for kind, _ in kinds]
     assert program_input(path) == (None, 3, None, None)
+    fix_input(path, (2, 3, 65, 49), tmp_path / "fixed.pdmodel")
+    assert program_input(tmp_path / "fixed.pdmodel") == (2, 3, 65, 49)
 
 
 def test_fixed_odd_sizes(tmp_path):
