@@ -3,9 +3,11 @@
     python benchmarks/alternatives.py eager        # Paddle's eager mode, forward and with gradients
     python benchmarks/alternatives.py openvino     # the up-sampling between two convolutions
     python benchmarks/alternatives.py fold         # when to up-sample before a 1x1 convolution
+    python benchmarks/alternatives.py together     # how many images of a batch a thread takes
 
 Two threads; all forms of an operation run in turns. The chosen ones, marked with an asterisk, are
-those of ``paddle_oct/nn/convolve.py``, ``forms.py`` beside it, and ``paddle_oct/deploy/folded.py``.
+those of ``paddle_oct/nn/convolve.py``, ``forms.py`` beside it, and ``folded.py`` and
+``predictor.py`` in ``paddle_oct/deploy``.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from paddle.base import core  # noqa: E402
 from tabulate import tabulate  # noqa: E402
 
 from paddle_oct import create_model  # noqa: E402
-from paddle_oct.deploy import export, folded, interleave, load  # noqa: E402
+from paddle_oct.deploy import export, folded, interleave, load, predictor  # noqa: E402
 from paddle_oct.nn.convolve import CHANNEL_BOUND  # noqa: E402
 
 REPEATS = 20
@@ -279,7 +281,39 @@ def fold():
     print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 
 
+def together():
+    """Print the networks by how many images of its share of a batch a thread takes at a time."""
+    size = (8, 3, 224, 224)
+    x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
+    chosen, rows = predictor.TOGETHER, []
+    with tempfile.TemporaryDirectory() as folder:
+        for pair in (("oct_resnet50", "resnet50"), ("oct_mobilenet_v1", "mobilenet_v1")):
+            paths = []
+            for name in pair:
+                paddle.seed(0)
+                network = create_model(name)
+                network.eval()
+                paths.append(export(network, Path(folder) / name, "onnx", size, dynamic="batch"))
+            for engine in ("openvino", "onnxruntime"):
+                forms, runs = (4, 2, 1), []
+                for predictor.TOGETHER in forms:
+                    both = [load(path, engine, 2, size) for path in paths]
+                    runs += [lambda run=run, n=predictor.TOGETHER: _run(run, x, n) for run in both]
+                ms = [f"{1e3 * timing.median:.1f}" for timing in interleave(runs, 2 * REPEATS)]
+                for i, form in enumerate(forms):
+                    mark = "*" if form == chosen else ""
+                    rows.append([engine, " / ".join(pair), f"{form}{mark}", *ms[2 * i : 2 * i + 2]])
+    headers = ["engine", "networks, batch 8", "at a time", "octave, ms", "vanilla, ms"]
+    print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+
+
+def _run(run, x, images):
+    predictor.TOGETHER = images
+    return run(x)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("eager", "openvino", "fold"))
-    {"eager": eager, "openvino": openvino, "fold": fold}[parser.parse_args().what]()
+    parser.add_argument("what", choices=("eager", "openvino", "fold", "together"))
+    chosen = parser.parse_args().what
+    {"eager": eager, "openvino": openvino, "fold": fold, "together": together}[chosen]()

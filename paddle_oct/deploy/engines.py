@@ -91,7 +91,7 @@ def _fits(
 
 
 def _load_paddle(
-    path: Path, threads: int, size: tuple[int, ...] | None, lanes: int, cache: Path | None = None
+    path: Path, threads: int, size: tuple[int, ...] | None, pieces: int, cache: Path | None = None
 ) -> Opened:
     """Load a program into Paddle Inference, with oneDNN; with OpenVINO if it is given a folder."""
     from paddle import inference
@@ -122,14 +122,14 @@ def _load_paddle(
 
 
 def _load_paddle_openvino(
-    path: Path, threads: int, size: tuple[int, ...] | None, lanes: int
+    path: Path, threads: int, size: tuple[int, ...] | None, pieces: int
 ) -> Opened:
     shape = program_input(path)
     with tempfile.TemporaryDirectory() as folder:  # all files are read while it is loaded
         cache = Path(folder) / "cache"
         if _fits(path, shape, size) != shape:
             path = _for_one_size(path, size, Path(folder))
-        return _load_paddle(path, threads, size, lanes, cache)
+        return _load_paddle(path, threads, size, pieces, cache)
 
 
 def _for_one_size(path: Path, size: tuple[int, ...], folder: Path) -> Path:
@@ -167,8 +167,11 @@ def use_openvino(config: Any) -> None:
     raise ValueError("this paddlepaddle is built without OpenVINO; use the engine paddle")
 
 
-def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None, lanes: int) -> Opened:
+def _load_onnxruntime(
+    path: Path, threads: int, size: tuple[int, ...] | None, pieces: int
+) -> Opened:
     onnxruntime = need("onnxruntime", "the engine onnxruntime")
+    lanes = threads if pieces > 1 else 1
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads // lanes
@@ -178,53 +181,57 @@ def _load_onnxruntime(path: Path, threads: int, size: tuple[int, ...] | None, la
     # Its threads wait for the next run in a loop, in the way of whatever else the process does.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if size is not None:
-        for name, length in zip(INPUT_AXES, (size[0] // lanes, *size[1:])):
+        for name, length in zip(INPUT_AXES, (size[0] // pieces, *size[1:])):
             options.add_free_dimension_override_by_name(name, length)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     separable = SEPARABLE in session.get_modelmeta().custom_metadata_map
-    if lanes > 1 and not separable:
+    if pieces > 1 and not separable:
         return _load_onnxruntime(path, threads, size, 1)
     given = session.get_inputs()[0]
     shape = tuple(n if isinstance(n, int) else None for n in given.shape)
-    if size is not None:  # of which the session has a lane's part
-        shape = _fits(path, (shape[0] and shape[0] * lanes, *shape[1:]), size)
+    if size is not None:  # of which the session has a piece
+        shape = _fits(path, (shape[0] and shape[0] * pieces, *shape[1:]), size)
     pool: ThreadPoolExecutor | None = None
 
     def run(inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
         nonlocal pool
         feeds = [{given.name: x} for x in inputs]
+        if lanes == 1:
+            return [session.run(None, feed) for feed in feeds]
         if pool is None:  # at first one by one: what a library sets up once must not meet itself
             pool = ThreadPoolExecutor(lanes)
             return [session.run(None, feed) for feed in feeds]
-        others = [pool.submit(session.run, None, feed) for feed in feeds[1:]]
-        return [session.run(None, feeds[0]), *(other.result() for other in others)]
+        return list(pool.map(partial(session.run, None), feeds))
 
     return Opened(shape, run, lanes, separable)
 
 
-def _load_openvino(path: Path, threads: int, size: tuple[int, ...] | None, lanes: int) -> Opened:
+def _load_openvino(path: Path, threads: int, size: tuple[int, ...] | None, pieces: int) -> Opened:
     openvino = need("openvino", "the engine openvino")
     core = openvino.Core()
     model = core.read_model(str(path))
     shape = tuple(n.get_length() if n.is_static else None for n in model.input(0).partial_shape)
     shape = _fits(path, shape, size)
     separable = model.has_rt_info(["framework", SEPARABLE])
-    lanes = lanes if separable else 1
+    pieces = pieces if separable else 1
+    lanes = threads if pieces > 1 else 1
     if size is not None:
-        model.reshape([size[0] // lanes, *size[1:]])
+        model.reshape([size[0] // pieces, *size[1:]])
     options = {
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "f32",
         "NUM_STREAMS": lanes,
     }
     compiled = core.compile_model(model, "CPU", options)
-    requests = [compiled.create_infer_request() for _ in range(lanes)]
+    requests: list[Any] = []
 
     def run(inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
         # Not infer() in several Python threads: two that come first at once wait for each other.
+        while len(requests) < len(inputs):
+            requests.append(compiled.create_infer_request())
         used = requests[: len(inputs)]
         for request, x in zip(used, inputs):
-            request.start_async([x])
+            request.start_async([x], share_inputs=True)
         for request in used:
             request.wait()
         return [[tensor.data.copy() for tensor in request.output_tensors] for request in used]

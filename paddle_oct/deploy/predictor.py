@@ -11,13 +11,17 @@ Arrays = Union[np.ndarray, "tuple[np.ndarray, ...]"]
 Run = Callable[["list[np.ndarray]"], "list[list[np.ndarray]]"]
 
 
+TOGETHER = 2  # images; the maps of more of them do not stay in a core's cache, those of fewer take
+# as many reads of the weights (benchmarks/RESULTS.md)
+
+
 class Opened(NamedTuple):
     """A file that an engine has read.
 
     Attributes:
         shape: of the input; None for an axis of any length.
-        run: takes as many inputs as there are lanes, or one, runs them all at the same time, and
-            returns the outputs of each.
+        run: takes any number of inputs of one shape, runs as many at the same time as there are
+            lanes, and returns the outputs of each.
         lanes: how many it can run at the same time.
         separable: whether it takes any batch, and returns for every sample of one what it returns
             for that sample alone. If not there is but one lane.
@@ -35,7 +39,8 @@ class Predictor:
     Made by :func:`~paddle_oct.deploy.load`.
 
     The threads compute one image together. The images of a batch they share out where that can be
-    done, each computing its own from end to end, for then no map passes from one core to another.
+    done, each computing its own from end to end, two at a time, for then no map passes from one
+    core to another, and few pass through memory.
 
     Attributes:
         path (Path): the file.
@@ -57,17 +62,18 @@ class Predictor:
         Args:
             path, engine, threads: see above.
             size: the only shape that will be given, if that is known.
-            open_file: opens the file with this many lanes at most.
+            open_file: opens the file, to be run on a batch in this many pieces. If there are
+                several, it has a lane for every thread.
         """
         self.path = path
         self.engine = engine
         self.threads = threads
         self._open = open_file
-        opened = open_file(threads if size is not None and self._divides(size[0]) else 1)
+        opened = open_file(1 if size is None else self._pieces(size[0]))
         self.input_shape = opened.shape
         self._separable = opened.separable
         self._run = opened.run
-        self._run_shares = opened.run if opened.lanes > 1 else None
+        self._run_pieces = opened.run if opened.lanes == threads else None
 
     def __call__(self, x: np.ndarray) -> Arrays:
         """Run the network on an array of float32 and return an array, or a tuple of several.
@@ -78,11 +84,12 @@ class Predictor:
         """
         self._check(x)
         x = np.ascontiguousarray(x)
-        if self._separable and self._divides(len(x)):
-            if self._run_shares is None:
-                self._run_shares = self._open(self.threads).run
-            shares = self._run_shares(np.split(x, self.threads))
-            results = [np.concatenate(arrays) for arrays in zip(*shares)]
+        pieces = self._pieces(len(x)) if self._separable else 1
+        if pieces > 1:
+            if self._run_pieces is None:
+                self._run_pieces = self._open(pieces).run
+            parts = self._run_pieces(np.split(x, pieces))
+            results = [np.concatenate(arrays) for arrays in zip(*parts)]
         else:
             (results,) = self._run([x])
         return results[0] if len(results) == 1 else tuple(results)
@@ -90,8 +97,12 @@ class Predictor:
     def __repr__(self) -> str:
         return f"Predictor({str(self.path)!r}, engine={self.engine!r}, threads={self.threads})"
 
-    def _divides(self, batch: int) -> bool:
-        return self.threads > 1 and batch % self.threads == 0
+    def _pieces(self, batch: int) -> int:
+        """Return into how many equal parts a batch is split."""
+        share, rest = divmod(batch, self.threads)
+        if rest:
+            return 1
+        return batch // TOGETHER if share % TOGETHER == 0 else self.threads
 
     def _check(self, x: np.ndarray) -> None:
         if not isinstance(x, np.ndarray):
