@@ -11,8 +11,7 @@ Arrays = Union[np.ndarray, "tuple[np.ndarray, ...]"]
 Run = Callable[["list[np.ndarray]"], "list[list[np.ndarray]]"]
 
 
-TOGETHER = 2  # images; the maps of more of them do not stay in a core's cache, those of fewer take
-# as many reads of the weights (benchmarks/RESULTS.md)
+TOGETHER = 2  # images; of 1, 2 and 4 the fastest, or as fast (benchmarks/RESULTS.md)
 
 
 class Opened(NamedTuple):
@@ -40,7 +39,7 @@ class Predictor:
 
     The threads compute one image together. The images of a batch they share out where that can be
     done, each computing its own from end to end, two at a time, for then no map passes from one
-    core to another, and few pass through memory.
+    core to another.
 
     Attributes:
         path (Path): the file.
