@@ -5,9 +5,10 @@
     python benchmarks/alternatives.py fold         # when to up-sample before a 1x1 convolution
     python benchmarks/alternatives.py together     # how many images of a batch a thread takes
 
-Two threads; all forms of an operation run in turns. The chosen ones, marked with an asterisk, are
-those of ``paddle_oct/nn/convolve.py``, ``forms.py`` beside it, and ``folded.py`` and
-``predictor.py`` in ``paddle_oct/deploy``.
+Two threads; all forms of an operation run in turns. The chosen ones, marked with an asterisk (in
+eager mode the 3x3 ones only where no gradient is wanted), are those of ``convolve.py`` and
+``forms.py`` in ``paddle_oct/nn``, and of ``folded.py`` and ``predictor.py`` in
+``paddle_oct/deploy``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from tabulate import tabulate  # noqa: E402
 
 from paddle_oct import create_model  # noqa: E402
 from paddle_oct.deploy import export, folded, interleave, load, predictor  # noqa: E402
-from paddle_oct.nn.convolve import CHANNEL_BOUND  # noqa: E402
+from paddle_oct.nn.convolve import CHANNEL_BOUND, UNFOLD_BOUND  # noqa: E402
 
 REPEATS = 20
 
@@ -49,6 +50,12 @@ def per_sample_product(x, weight):
     batch, channels, height, width = x.shape
     kernel = weight.reshape([weight.shape[0], channels])
     product = paddle.matmul(kernel, x.reshape([batch, channels, height * width]))
+    return product.reshape([batch, -1, height, width])
+
+
+def unfolded_at_once(x, weight):
+    batch, _, height, width = x.shape
+    product = paddle.matmul(weight.reshape([weight.shape[0], -1]), F.unfold(x, 3, paddings=1))
     return product.reshape([batch, -1, height, width])
 
 
@@ -107,9 +114,14 @@ def convolutions(samples, channels, size, out, kernel):
     }
     if kernel == 1:
         forms["matmul per sample"] = per_sample_product
+    else:
+        forms["whole batch unfolded at once"] = unfolded_at_once
     name = f"{kernel}x{kernel}, {samples}x{channels}x{size}x{size} to {out}"
     small = channels * out >= 2 * (channels + out) * size * size
-    return name, inputs, forms, "whole batch as one image" if small else "conv2d"
+    chosen = "whole batch as one image" if small else "conv2d"
+    if kernel == 3 and not small and samples * channels * size * size <= UNFOLD_BOUND:
+        chosen = "whole batch unfolded at once"
+    return name, inputs, forms, chosen
 
 
 def depthwise(samples, channels, size):
@@ -132,6 +144,8 @@ def eager_cases():
     yield convolutions(16, 512, 2, 512, 3)
     yield convolutions(8, 512, 7, 512, 3)
     yield convolutions(8, 128, 14, 128, 3)
+    yield convolutions(8, 64, 28, 64, 3)
+    yield convolutions(8, 32, 56, 32, 3)
     yield depthwise(16, 256, 2)
     yield depthwise(16, 128, 8)
     yield depthwise(8, 256, 7)

@@ -5,6 +5,7 @@ matrices, one product per sample, of the kernel and the unfolded map; per sample
 the convolution is depthwise. Where maps are small that takes longer than it must:
 
 * a whole batch is convolved as one image (:func:`_as_one_image`);
+* a whole batch is unfolded at once (:func:`_unfolded_at_once`);
 * a depthwise convolution is one product for all channels (:func:`_channel_by_channel`).
 
 A layer that somebody watches through a hook is left alone: its calls, the sizes it sees and the
@@ -29,6 +30,7 @@ Again = Callable[[Tensor], Tensor]
 _DTYPES = (paddle.float32, paddle.float64)
 
 CHANNEL_BOUND = 64  # pixels of a map; with more of them a product per sample and channel is faster
+UNFOLD_BOUND = 2**19  # values of a batch; of more, 9 times as many would be unfolded for no gain
 
 
 def convolve(conv: nn.Layer, x: Tensor, halve: bool = False) -> Tensor:
@@ -63,16 +65,18 @@ def _form_of(conv: nn.Layer, x: Tensor) -> Callable | None:
     batch, channels, height, width = x.shape
     pixels = height * width
     reach = conv._kernel_size[0] // 2
+    form = None
     if conv._groups == channels > 1:
-        form = _channel_by_channel
-        small = 0 < pixels <= CHANNEL_BOUND and reach > 0
-    else:
-        form = _as_one_image
+        if 0 < pixels <= CHANNEL_BOUND and reach > 0:
+            form = _channel_by_channel
+    # For its gradient the 3x3 of a whole batch unfolds as one matrix, which costs memory.
+    elif batch > 1 == conv._groups and pixels > 0 and not (reach and paddle.is_grad_enabled()):
         maps = (channels + conv._out_channels) * pixels
-        small = batch > 1 == conv._groups and channels * conv._out_channels >= 2 * maps > 0
-        # For its gradient the 3x3 of a whole batch unfolds as one matrix, which costs memory.
-        small = small and not (reach and paddle.is_grad_enabled())
-    return form if small and _is_plain(conv, reach) and _is_on_cpu(x) else None
+        if channels * conv._out_channels >= 2 * maps:
+            form = _as_one_image
+        elif reach and batch * channels * pixels <= UNFOLD_BOUND:
+            form = _unfolded_at_once
+    return form if form is not None and _is_plain(conv, reach) and _is_on_cpu(x) else None
 
 
 def _is_plain(conv: nn.Conv2D, reach: int) -> bool:
@@ -111,6 +115,14 @@ def _as_one_image(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again) -> T
     return (y[:, :, :height] if gap else y).contiguous()  # once; every reader would do it again
 
 
+def _unfolded_at_once(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again) -> Tensor:
+    """Convolve without a gradient: all samples are unfolded, then all multiplied."""
+    batch, _, height, width = x.shape
+    columns = F.unfold(x, conv._kernel_size[0], paddings=conv._kernel_size[0] // 2)
+    y = paddle.matmul(conv.weight.reshape([conv._out_channels, -1]), columns)
+    return _with_bias(conv, y.reshape([batch, -1, height, width]))
+
+
 def _channel_by_channel(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again) -> Tensor:
     """Convolve depthwise by one product for all samples and channels, in place of one for each."""
     batch, channels, height, width = x.shape
@@ -128,5 +140,8 @@ def _channel_by_channel(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again
         lambda x: unfold(again(x)),
         drop=unfolded,
     )
-    y = y.reshape([batch, -1, height, width])
+    return _with_bias(conv, y.reshape([batch, -1, height, width]))
+
+
+def _with_bias(conv: nn.Conv2D, y: Tensor) -> Tensor:
     return y if conv.bias is None else y + conv.bias.reshape([1, -1, 1, 1])

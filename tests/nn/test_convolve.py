@@ -52,6 +52,23 @@ def test_a_batch_as_one_image(kernel, size, halve):
 
 
 @pytest.mark.parametrize("halve", [False, True])
+@pytest.mark.parametrize("size", [(14, 14), (5, 9), (1, 3)])
+def test_a_batch_unfolded_at_once(size, halve):
+    conv = nn.Conv2D(4, 6, 3, padding=1)
+    x = paddle.randn([3, 4, *(2 * s - 1 if halve else s for s in size)])
+    x.stop_gradient = False
+    assert module._form_of(conv, paddle.zeros([3, 4, *size])) is None
+    with paddle.no_grad():
+        assert module._form_of(conv, paddle.zeros([3, 4, *size])) is module._unfolded_at_once
+        assert module._form_of(conv, paddle.zeros([1, 4, *size])) is None
+        assert module._form_of(conv, paddle.zeros([3, 4, 256, 256])) is None
+        without_gradient = convolve(conv, x, halve).numpy()
+        bare = nn.Conv2D(4, 6, 3, padding=1, bias_attr=False)
+        np.testing.assert_allclose(convolve(bare, x).numpy(), bare(x).numpy(), atol=1e-5)
+    assert_same(conv, x, halve, without_gradient)
+
+
+@pytest.mark.parametrize("halve", [False, True])
 @pytest.mark.parametrize("multiplier", [1, 2])
 @pytest.mark.parametrize("shape", [(3, 5, 8, 8), (1, 4, 7, 9), (2, 6, 1, 3), (1, 2, 1, 1)])
 def test_all_channels_at_once(shape, multiplier, halve):
@@ -81,6 +98,8 @@ def test_all_channels_at_once(shape, multiplier, halve):
 def test_others_take_the_plain_form(conv, shape):
     x = paddle.randn(shape)
     assert module._form_of(conv, x) is None
+    with paddle.no_grad():
+        assert module._form_of(conv, x) is None
     np.testing.assert_array_equal(convolve(conv, x).numpy(), conv(x).numpy())
 
 
