@@ -217,7 +217,7 @@ def test_ctrl_c_can_be_resumed(run, tmp_path):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert err.strip() == f"interrupted; paddle-oct train --resume {folder} goes on"
     # Cut the run short, so that resuming it takes a moment only.
     config = json.loads((folder / "config.json").read_text())
