@@ -30,7 +30,7 @@ from tabulate import tabulate  # noqa: E402
 
 from paddle_oct import create_model  # noqa: E402
 from paddle_oct.deploy import export, folded, interleave, load, predictor  # noqa: E402
-from paddle_oct.nn.convolve import CHANNEL_BOUND, UNFOLD_BOUND  # noqa: E402
+from paddle_oct.nn import convolve  # noqa: E402
 
 REPEATS = 20
 
@@ -105,6 +105,18 @@ def broadcast_sum(x, y):
     return total.reshape(y.shape)
 
 
+def chosen_form(conv, shape):
+    """Return the name of the form that a layer takes without a gradient."""
+    with paddle.no_grad():
+        form = convolve._form_of(conv, paddle.zeros(shape))
+    return {
+        None: "conv2d",
+        convolve._as_one_image: "whole batch as one image",
+        convolve._unfolded_at_once: "whole batch unfolded at once",
+        convolve._channel_by_channel: "one product for all channels",
+    }[form]
+
+
 def convolutions(samples, channels, size, out, kernel):
     """Return a case: its name, its inputs and the forms."""
     inputs = [(samples, channels, size, size), (out, channels, kernel, kernel)]
@@ -117,11 +129,8 @@ def convolutions(samples, channels, size, out, kernel):
     else:
         forms["whole batch unfolded at once"] = unfolded_at_once
     name = f"{kernel}x{kernel}, {samples}x{channels}x{size}x{size} to {out}"
-    small = channels * out >= 2 * (channels + out) * size * size
-    chosen = "whole batch as one image" if small else "conv2d"
-    if kernel == 3 and not small and samples * channels * size * size <= UNFOLD_BOUND:
-        chosen = "whole batch unfolded at once"
-    return name, inputs, forms, chosen
+    conv = paddle.nn.Conv2D(channels, out, kernel, padding=kernel // 2)
+    return name, inputs, forms, chosen_form(conv, inputs[0])
 
 
 def depthwise(samples, channels, size):
@@ -131,9 +140,9 @@ def depthwise(samples, channels, size):
         "conv2d": lambda x, w: F.conv2d(x, w, padding=1, groups=w.shape[0]),
         "one product for all channels": all_channels_at_once,
     }
-    chosen = size * size <= CHANNEL_BOUND
+    conv = paddle.nn.Conv2D(channels, channels, 3, padding=1, groups=channels)
     name = f"3x3 depthwise, {samples}x{channels}x{size}x{size}"
-    return name, inputs, forms, "one product for all channels" if chosen else "conv2d"
+    return name, inputs, forms, chosen_form(conv, inputs[0])
 
 
 def eager_cases():
@@ -310,9 +319,10 @@ def together():
                 paths.append(export(network, Path(folder) / name, "onnx", size, dynamic="batch"))
             for engine in ("openvino", "onnxruntime"):
                 forms, runs = (4, 2, 1), []
-                for predictor.TOGETHER in forms:
+                for images in forms:
+                    predictor.TOGETHER = images
                     both = [load(path, engine, 2, size) for path in paths]
-                    runs += [lambda run=run, n=predictor.TOGETHER: _run(run, x, n) for run in both]
+                    runs += [lambda run=run, n=images: run_together(run, x, n) for run in both]
                 ms = [f"{1e3 * timing.median:.1f}" for timing in interleave(runs, 2 * REPEATS)]
                 for i, form in enumerate(forms):
                     mark = "*" if form == chosen else ""
@@ -321,7 +331,8 @@ def together():
     print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 
 
-def _run(run, x, images):
+def run_together(run, x, images):
+    """Run a loaded network so many images at a time."""
     predictor.TOGETHER = images
     return run(x)
 

@@ -47,7 +47,8 @@ def load(
 
     Raises:
         ValueError: there is no such file or engine, the engine does not read this format or is not
-            installed (the message names the extra), or the file is damaged.
+            installed (the message names the extra), the file is damaged, or no input of
+            ``input_size`` fits it.
     """
     path = Path(path)
     if not path.is_file():
@@ -63,6 +64,8 @@ def load(
     if threads < 1:
         raise ValueError(f"threads must be 1 or more, got {threads}")
     size = None if input_size is None else tuple(int(n) for n in input_size)
+    if size is not None and min(size, default=0) < 1:
+        raise ValueError(f"input_size must be of lengths of 1 or more, got {list(size)}")
     try:
         return Predictor(path, engine, threads, size, partial(ENGINES[engine], path, threads, size))
     except (ValueError, TypeError):

@@ -30,7 +30,7 @@ Again = Callable[[Tensor], Tensor]
 _DTYPES = (paddle.float32, paddle.float64)
 
 CHANNEL_BOUND = 64  # pixels of a map; with more of them a product per sample and channel is faster
-UNFOLD_BOUND = 2**19  # values of a batch; of more, 9 times as many would be unfolded for no gain
+UNFOLD_BOUND = 2**19  # values of a batch; with more of them a network was no faster for it
 
 
 def convolve(conv: nn.Layer, x: Tensor, halve: bool = False) -> Tensor:
