@@ -6,8 +6,8 @@
     python benchmarks/alternatives.py together     # how many images of a batch a thread takes
 
 Two threads; all forms of an operation run in turns. The chosen ones, marked with an asterisk (in
-eager mode the 3x3 ones only where no gradient is wanted), are those of ``convolve.py`` and
-``forms.py`` in ``paddle_oct/nn``, and of ``folded.py`` and ``predictor.py`` in
+eager mode those of a 3x3 or of a single image only where no gradient is wanted), are those of
+``convolve.py`` and ``forms.py`` in ``paddle_oct/nn``, and of ``folded.py`` and ``predictor.py`` in
 ``paddle_oct/deploy``.
 """
 
@@ -31,8 +31,10 @@ from tabulate import tabulate  # noqa: E402
 from paddle_oct import create_model  # noqa: E402
 from paddle_oct.deploy import export, folded, interleave, load, predictor  # noqa: E402
 from paddle_oct.nn import convolve  # noqa: E402
+from paddle_oct.nn.forms import plus_up2  # noqa: E402
 
 REPEATS = 20
+UNWATCHED = paddle.nn.Conv2D(1, 1, 1)
 
 
 def as_one_image(x, weight):
@@ -51,6 +53,16 @@ def per_sample_product(x, weight):
     kernel = weight.reshape([weight.shape[0], channels])
     product = paddle.matmul(kernel, x.reshape([batch, channels, height * width]))
     return product.reshape([batch, -1, height, width])
+
+
+def row_per_pixel(x, weight):
+    """Convolve a single image, 1x1 or 3x3, by a product of few rows."""
+    height, width = x.shape[2:]
+    columns = F.unfold(x, 3, paddings=1) if weight.shape[2] > 1 else x
+    columns = columns.reshape([-1, height * width])
+    kernel = weight.reshape([weight.shape[0], -1])
+    product = paddle.matmul(columns, kernel, transpose_x=True, transpose_y=True)
+    return product.t().contiguous().reshape([1, -1, height, width])
 
 
 def unfolded_at_once(x, weight):
@@ -98,9 +110,18 @@ def doubled_by_expand(x):
     return y.reshape([batch, channels, 2 * height, 2 * width])
 
 
-def broadcast_sum(x, y):
+def sum_by_interpolation(x, y):
+    return (2 * y).add_(doubled(x))
+
+
+def sum_by_product(x, y):
+    """The package's own form: a product onto what is in place, or with gradients beside it."""
+    return plus_up2(2 * y, x, UNWATCHED)
+
+
+def sum_by_broadcast(x, y):
     batch, channels, height, width = x.shape
-    total = y.reshape([batch, channels, height, 2, width, 2])
+    total = (2 * y).reshape([batch, channels, height, 2, width, 2])
     total = total + x.reshape([batch, channels, height, 1, width, 1])
     return total.reshape(y.shape)
 
@@ -113,6 +134,7 @@ def chosen_form(conv, shape):
         None: "conv2d",
         convolve._as_one_image: "whole batch as one image",
         convolve._unfolded_at_once: "whole batch unfolded at once",
+        convolve._row_per_pixel: "a row per pixel",
         convolve._channel_by_channel: "one product for all channels",
     }[form]
 
@@ -120,10 +142,11 @@ def chosen_form(conv, shape):
 def convolutions(samples, channels, size, out, kernel):
     """Return a case: its name, its inputs and the forms."""
     inputs = [(samples, channels, size, size), (out, channels, kernel, kernel)]
-    forms = {
-        "conv2d": lambda x, w: F.conv2d(x, w, padding=w.shape[2] // 2),
-        "whole batch as one image": as_one_image,
-    }
+    forms = {"conv2d": lambda x, w: F.conv2d(x, w, padding=w.shape[2] // 2)}
+    if samples == 1:
+        forms["a row per pixel"] = row_per_pixel
+    else:
+        forms["whole batch as one image"] = as_one_image
     if kernel == 1:
         forms["matmul per sample"] = per_sample_product
     else:
@@ -155,6 +178,13 @@ def eager_cases():
     yield convolutions(8, 128, 14, 128, 3)
     yield convolutions(8, 64, 28, 64, 3)
     yield convolutions(8, 32, 56, 32, 3)
+    yield convolutions(1, 512, 7, 2048, 1)
+    yield convolutions(1, 128, 7, 512, 1)
+    yield convolutions(1, 256, 14, 1024, 1)
+    yield convolutions(1, 512, 7, 512, 3)
+    yield convolutions(1, 128, 7, 128, 3)
+    yield convolutions(1, 128, 14, 128, 3)
+    yield convolutions(1, 32, 56, 32, 3)
     yield depthwise(16, 256, 2)
     yield depthwise(16, 128, 8)
     yield depthwise(8, 256, 7)
@@ -180,9 +210,15 @@ def eager_cases():
     shapes = [(8, 128, 56, 56)] * 2
     fresh = {"+": lambda x, y: 2 * x + y, "add_": lambda x, y: (2 * x).add_(y)}
     yield "2 x, and a sum, 8x128x56x56", shapes, fresh, "add_"
-    sums = {"interpolate, +": lambda x, y: doubled(x) + y, "broadcast +": broadcast_sum}
-    shapes = [(8, 128, 28, 28), (8, 128, 56, 56)]
-    yield "up2 and sum, 8x128x28x28", shapes, sums, "interpolate, +"
+    sums = {
+        "interpolate, add_": sum_by_interpolation,
+        "product": sum_by_product,
+        "broadcast +": sum_by_broadcast,
+    }
+    for batch, channels, size in ((8, 128, 28), (8, 256, 7), (16, 128, 8), (1, 256, 14)):
+        shapes = [(batch, channels, size, size), (batch, channels, 2 * size, 2 * size)]
+        name = f"2 y, and up2(x) to it, {batch}x{channels}x{size}x{size}"
+        yield name, shapes, sums, "product"
 
 
 def eager():

@@ -6,6 +6,7 @@ the convolution is depthwise. Where maps are small that takes longer than it mus
 
 * a whole batch is convolved as one image (:func:`_as_one_image`);
 * a whole batch is unfolded at once (:func:`_unfolded_at_once`);
+* a single image is multiplied with a row per pixel (:func:`_row_per_pixel`);
 * a depthwise convolution is one product for all channels (:func:`_channel_by_channel`).
 
 A layer that somebody watches through a hook is left alone: its calls, the sizes it sees and the
@@ -69,13 +70,15 @@ def _form_of(conv: nn.Layer, x: Tensor) -> Callable | None:
     if conv._groups == channels > 1:
         if 0 < pixels <= CHANNEL_BOUND and reach > 0:
             form = _channel_by_channel
-    # For its gradient the 3x3 of a whole batch unfolds as one matrix, which costs memory.
-    elif batch > 1 == conv._groups and pixels > 0 and not (reach and paddle.is_grad_enabled()):
+    elif conv._groups == 1 and batch * pixels > 0:
         maps = (channels + conv._out_channels) * pixels
         if channels * conv._out_channels >= 2 * maps:
-            form = _as_one_image
-        elif reach and batch * channels * pixels <= UNFOLD_BOUND:
+            form = _as_one_image if batch > 1 else _row_per_pixel
+        elif reach and batch > 1 and batch * channels * pixels <= UNFOLD_BOUND:
             form = _unfolded_at_once
+        # For its gradient the 3x3 of a whole batch unfolds as one matrix, which costs memory.
+        if paddle.is_grad_enabled() and (reach or batch == 1):
+            form = None
     return form if form is not None and _is_plain(conv, reach) and _is_on_cpu(x) else None
 
 
@@ -121,6 +124,21 @@ def _unfolded_at_once(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again) 
     columns = F.unfold(x, conv._kernel_size[0], paddings=conv._kernel_size[0] // 2)
     y = paddle.matmul(conv.weight.reshape([conv._out_channels, -1]), columns)
     return _with_bias(conv, y.reshape([batch, -1, height, width]))
+
+
+def _row_per_pixel(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again) -> Tensor:
+    """Convolve a single image without a gradient, by a product with few rows and a long kernel.
+
+    The other way round, with a row per channel, the product has few columns, and is slower.
+    """
+    height, width = x.shape[2:]
+    size = conv._kernel_size[0]
+    columns = x if size == 1 else F.unfold(x, size, paddings=size // 2)
+    kernel = conv.weight.reshape([conv._out_channels, -1])
+    y = paddle.matmul(
+        columns.reshape([-1, height * width]), kernel, transpose_x=True, transpose_y=True
+    )
+    return _with_bias(conv, y.t().contiguous().reshape([1, -1, height, width]))
 
 
 def _channel_by_channel(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again) -> Tensor:

@@ -22,7 +22,9 @@ from paddle.jit.sot.psdb import in_sot
 
 OctaveFeature = Tuple[Optional[Tensor], Optional[Tensor]]
 
-_NOT_REAL = (paddle.bool, paddle.uint8, paddle.int8, paddle.int16, paddle.int32, paddle.int64)
+_NOT_REAL = frozenset(
+    (paddle.bool, paddle.uint8, paddle.int8, paddle.int16, paddle.int32, paddle.int64)
+)
 
 # Wide enough for an alpha that went through float32, far too small to reach the next k / C.
 _ALPHA_TOLERANCE = 1e-7

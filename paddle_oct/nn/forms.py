@@ -4,20 +4,31 @@ A program (``to_static``, ONNX) gets the plain form of everything: its compiler 
 eager mode a large result costs more in fresh pages than in arithmetic: at ``[8, 128, 56, 56]`` an
 addition takes 5 ms, the same addition in place 0.2 ms. So a result that nobody else holds is
 overwritten. What a layer returned that somebody watches through a hook is left alone.
+
+Up-sampling is a product there: a row of the low map times a matrix of zeros and ones is a row twice
+as long, two times, and a product can be added to what is in place (:func:`plus_up2`).
+``benchmarks/RESULTS.md`` has the measurements.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Callable
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from .feature import OctaveFeature, map_bands, runs_eagerly
+from .feature import OctaveFeature, map_bands, runs_eagerly, up2
+from .saved import with_saved
 
 # Their gradients do not need what they returned, so it may be overwritten in training too.
 _KEEPS_NO_OUTPUT = (nn.BatchNorm2D, nn.SyncBatchNorm)
+
+_DTYPES = (paddle.float32, paddle.float64)
+
+WIDTH_BOUND = 64  # of a low map; with more of it the zeros cost more than the passes
 
 
 def watched(layer: nn.Layer) -> bool:
@@ -47,6 +58,44 @@ def plus(y: Tensor, x: Tensor, source: nn.Layer, keeps_output: bool = True) -> T
         and not (keeps_output and paddle.is_grad_enabled())
     )
     return y.add_(x) if free else y + x
+
+
+def plus_up2(y: Tensor, x: Tensor, source: nn.Layer) -> Tensor:
+    """Return ``y + up2(x, like=y)``, in the place of ``y`` where that is free.
+
+    Args:
+        y, source: as in :func:`plus`, of a convolution.
+        x: the low-frequency map to up-sample. An infinite value in it makes its row NaN.
+    """
+    if not (_doubles_by_product(x, y) and _overwrites(y, source)):
+        return plus(y, up2(x, like=y), source, keeps_output=False)
+    width = x.shape[3]
+    rows, twice = x.reshape([-1, width]), _twice(width, x.dtype)
+    if not paddle.is_grad_enabled():
+        return y.reshape([-1, 4 * width]).addmm_(rows, twice).reshape(y.shape)
+    # Its gradient keeps the rows, but reads only the matrix, which is constant.
+    unread = functools.partial(paddle.expand, shape=rows.shape)
+    doubled = with_saved(lambda: paddle.matmul(rows, twice), twice[:1, :1], unread, drop=rows)
+    return plus(y, doubled.reshape(y.shape), source, keeps_output=False)
+
+
+@paddle.jit.not_to_static
+def _doubles_by_product(x: Tensor, y: Tensor) -> bool:
+    if not runs_eagerly() or x.dtype not in _DTYPES or y.dtype != x.dtype:
+        return False
+    batch, channels, height, width = x.shape
+    return (
+        y.shape == [batch, channels, 2 * height, 2 * width]
+        and 0 < width <= WIDTH_BOUND
+        and batch * channels * height > 0
+    )
+
+
+@functools.lru_cache(maxsize=2 * WIDTH_BOUND)
+def _twice(width: int, dtype: paddle.dtype) -> Tensor:
+    """Return the matrix ``[width, 4 width]`` that makes a row of a map the two of the doubled."""
+    row = np.repeat(np.eye(width), 2, axis=1)
+    return paddle.to_tensor(np.tile(row, 2), dtype=dtype, place=paddle.CPUPlace())
 
 
 def activate(

@@ -23,7 +23,7 @@ from .arguments import (
 )
 from .convolve import convolve
 from .feature import OctaveFeature, as_bands, check_alpha, down2, split_channels, up2
-from .forms import plus
+from .forms import plus, plus_up2
 
 Downsample = Literal["avg_pool", "strided_conv"]
 
@@ -215,9 +215,12 @@ class OctaveConv(nn.Layer):
             y_high = self._convolve(self.conv_h2h, high)
         if self.conv_l2h is not None:
             from_low = self._convolve(self.conv_l2h, low)
-            if self._up_l2h:
-                from_low = up2(from_low, like=y_high)
-            y_high = from_low if y_high is None else plus(y_high, from_low, self.conv_h2h, False)
+            if y_high is None:
+                y_high = up2(from_low) if self._up_l2h else from_low
+            elif self._up_l2h:
+                y_high = plus_up2(y_high, from_low, self.conv_h2h)
+            else:
+                y_high = plus(y_high, from_low, self.conv_h2h, False)
 
         if self.conv_l2l is not None:
             y_low = self._convolve(self.conv_l2l, low, self._pool_stride)

@@ -69,6 +69,23 @@ def test_a_batch_unfolded_at_once(size, halve):
 
 
 @pytest.mark.parametrize("halve", [False, True])
+@pytest.mark.parametrize("bias", [None, False])
+@pytest.mark.parametrize(("kernel", "size"), [(1, (4, 4)), (3, (2, 5)), (3, (1, 3)), (1, (5, 3))])
+def test_a_single_image_with_a_row_per_pixel(kernel, size, bias, halve):
+    conv = nn.Conv2D(64, 96, kernel, padding=kernel // 2, bias_attr=bias)
+    x = paddle.randn([1, 64, *(2 * s - 1 if halve else s for s in size)])
+    small = paddle.zeros([1, 64, *size])
+    assert module._form_of(conv, small) is None  # with gradients
+    with paddle.no_grad():
+        assert module._form_of(conv, small) is module._row_per_pixel
+        actual = convolve(conv, x, halve)
+        halved = F.avg_pool2d(x, 2, 2, ceil_mode=True) if halve else x
+        expected = F.conv2d(halved, conv.weight, conv.bias, padding=kernel // 2)
+    assert actual.is_contiguous()
+    np.testing.assert_allclose(actual.numpy(), expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("halve", [False, True])
 @pytest.mark.parametrize("multiplier", [1, 2])
 @pytest.mark.parametrize("shape", [(3, 5, 8, 8), (1, 4, 7, 9), (2, 6, 1, 3), (1, 2, 1, 1)])
 def test_all_channels_at_once(shape, multiplier, halve):
@@ -91,8 +108,10 @@ def test_all_channels_at_once(shape, multiplier, halve):
         (nn.Conv2D(4, 4, 3, padding=1, stride=2, groups=4), [2, 4, 4, 4]),
         (nn.Conv2D(4, 4, 3, padding=1, groups=4, padding_mode="reflect"), [2, 4, 4, 4]),
         (nn.Conv2D(4, 4, 3, padding="SAME", groups=4), [2, 4, 4, 4]),
-        (nn.Conv2D(64, 64, 1), [1, 64, 2, 2]),
+        (nn.Conv2D(64, 64, 1), [1, 64, 28, 28]),
         (nn.Conv2D(64, 64, 1), [2, 64, 28, 28]),
+        (nn.Conv2D(64, 64, 3, padding=1), [1, 64, 14, 14]),
+        (nn.Conv2D(64, 64, 1, stride=2), [1, 64, 2, 2]),
     ],
 )
 def test_others_take_the_plain_form(conv, shape):

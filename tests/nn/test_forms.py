@@ -7,6 +7,7 @@ import pytest
 from paddle import nn
 
 from paddle_oct.nn import Conv_BN_ACT, PerBand, down2, forms
+from paddle_oct.nn.saved import WatchSaved
 
 
 def test_a_watched_layer_runs_as_it_is():
@@ -47,3 +48,70 @@ def test_halving_with_and_without_gradients(size):
     np.testing.assert_allclose(down2(x).numpy(), expected, atol=1e-6)
     x.stop_gradient = False
     np.testing.assert_allclose(down2(x).numpy(), expected, atol=1e-6)
+
+
+def doubled_sum(y, x):
+    return y + F.interpolate(x, size=y.shape[2:], mode="nearest")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [(6, 10), (5, 10), (6, 9), (1, 1), (2, 2), (4, 2 * 65)])
+def test_a_sum_with_a_doubled_map(size, dtype):
+    rng = np.random.default_rng(0)
+    y = paddle.to_tensor(rng.standard_normal([2, 3, *size]), dtype=dtype, stop_gradient=False)
+    x = [2, 3, *((s + 1) // 2 for s in size)]
+    x = paddle.to_tensor(rng.standard_normal(x), dtype=dtype, stop_gradient=False)
+    expected = doubled_sum(y, x)
+    seed = paddle.to_tensor(rng.standard_normal(y.shape), dtype=dtype)
+    conv = nn.Conv2D(3, 3, 1)
+
+    with paddle.no_grad():
+        fresh = y + 0
+        actual = forms.plus_up2(fresh, x, conv)
+        np.testing.assert_array_equal(actual.numpy(), expected.numpy())
+        np.testing.assert_array_equal(fresh.numpy(), expected.numpy())  # in its place
+        strided = paddle.concat([y, y], axis=1)[:, ::2]  # not one block of memory
+        np.testing.assert_array_equal(
+            forms.plus_up2(strided, x, conv).numpy(),
+            doubled_sum(paddle.concat([y, y], axis=1)[:, ::2], x).numpy(),
+        )
+
+    actual = forms.plus_up2(y * 1, x, conv)
+    np.testing.assert_array_equal(actual.numpy(), expected.numpy())
+    for got, want in zip(
+        paddle.grad(actual, [y, x], [seed]), paddle.grad(expected, [y, x], [seed])
+    ):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=0, atol=1e-6)
+
+
+def test_a_sum_with_a_doubled_map_has_a_second_gradient():
+    y, x = paddle.randn([1, 2, 6, 8]), paddle.randn([1, 2, 3, 4])
+    x.stop_gradient = False
+    total = forms.plus_up2(y * 1, x, nn.Conv2D(2, 2, 1))
+    (gradient,) = paddle.grad((total**3).sum(), [x], create_graph=True)
+    gradient.sum().backward()
+    four = total.numpy().reshape([1, 2, 3, 2, 4, 2]).sum((3, 5))
+    np.testing.assert_allclose(x.grad.numpy(), 6 * four, rtol=1e-5, atol=1e-5)
+
+
+def test_a_doubled_map_is_not_kept_for_the_gradient():
+    y, x = paddle.randn([2, 3, 6, 8]), paddle.randn([2, 3, 3, 4])
+    x.stop_gradient, kept = False, []
+    with WatchSaved(lambda tensor: kept.append(tensor) or tensor):
+        total = forms.plus_up2(y * 1, x, nn.Conv2D(3, 3, 1))
+    assert kept
+    assert max(int(tensor.size) for tensor in kept) < x.size
+    total.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), np.full(x.shape, 4, np.float32))
+
+
+def test_a_watched_convolution_keeps_what_it_returned():
+    conv, seen = nn.Conv2D(3, 3, 1), []
+    conv.register_forward_post_hook(lambda layer, _, y: seen.append((y, y.numpy())))
+    x = paddle.randn([2, 3, 4, 4])
+    with paddle.no_grad():
+        y = conv(paddle.randn([2, 3, 8, 8]))
+        expected = doubled_sum(y, x)
+        np.testing.assert_array_equal(forms.plus_up2(y, x, conv).numpy(), expected.numpy())
+    ((y, then),) = seen
+    np.testing.assert_array_equal(y.numpy(), then)
