@@ -13,6 +13,7 @@ from paddle.inference import Config
 from paddle_oct import create_model, list_models
 from paddle_oct.deploy import engines, export, load, onnx_graph
 from paddle_oct.deploy.fold import example, randomise_norms
+from paddle_oct.nn import OctaveSE
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("paddle2onnx")
@@ -36,8 +37,14 @@ def need_engine(engine):
 
 
 def small(name, **options):
+    """Return a network whose values stay in bounds, as a trained one's: a fresh one's vanish."""
     network = create_model(name, num_classes=10, **options)
-    network.eval()
+    for layer in network.sublayers():
+        if isinstance(layer, OctaveSE):  # whose gates, steep and one after the other, are chaotic
+            for excite in (layer.excite_h, layer.excite_l):
+                if excite is not None:
+                    excite.weight.set_value(0.05 * excite.weight)
+    randomise_norms(network, example((2, 3, 64, 64)))
     return network
 
 
@@ -45,15 +52,13 @@ def expect_equal(predict, network, size):
     x = np.random.default_rng(1).random(size, np.float32)
     with paddle.no_grad():
         expected = network(paddle.to_tensor(x)).numpy()
-    scale = max(1.0, float(np.abs(expected).max()))
+    scale = float(np.abs(expected).max())
     np.testing.assert_allclose(predict(x), expected, rtol=0, atol=1e-4 * scale)
 
 
 @pytest.fixture(scope="module")
 def mobilenet():
-    network = small("oct_mobilenet_v1", scale=0.25)
-    randomise_norms(network, example((2, 3, 64, 64)))  # fresh, its outputs are all but zero
-    return network
+    return small("oct_mobilenet_v1", scale=0.25)
 
 
 # Deeper networks are made of the same blocks, and take minutes.
