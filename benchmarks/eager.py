@@ -1,17 +1,24 @@
 """Time and memory of the octave networks against their vanilla selves, in Paddle's eager mode.
 
-    python benchmarks/eager.py                     # about five minutes on two cores
+    python benchmarks/eager.py                     # some three minutes on two cores
     python benchmarks/eager.py --repeats 5         # quicker, noisier
+    python benchmarks/eager.py --rounds 4          # until the cores were near and far (cores.py)
 
-Both networks of a pair run in turns in this process, on two threads (``paddle_oct.deploy.race``).
+Both networks of a pair run in turns in one process, on two threads (``paddle_oct.deploy.race``);
+every pair and size has a process of its own, for what ran before in it leaves other memory behind.
+There is a table for either state of the cores; where it changed meanwhile, a third.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import time
 import warnings
 
-from paddle_oct.deploy import race, race_table
+from cores import handover_ns, state
+
+from paddle_oct.deploy import RaceResult, race, race_table
 
 PAIRS = (("oct_resnet50", "resnet50"), ("oct_mobilenet_v1", "mobilenet_v1"))
 WORKLOADS = (
@@ -19,20 +26,37 @@ WORKLOADS = (
     ("eager", (8, 3, 224, 224)),
     ("train", (16, 3, 64, 64)),
 )
+PAUSE = 0.3  # s; after a run Paddle's threads wait for the next one, busily, for 0.2 s
+
+
+def race_alone(pair, engine, alpha, size, repeats) -> tuple[str, RaceResult]:
+    """Race two networks and tell the state of the cores; this is what a new process does."""
+    warnings.filterwarnings("ignore", module=r"paddle\.")
+    before = state(handover_ns())
+    result = race(*pair, engine, alpha, size, repeats=repeats)
+    time.sleep(PAUSE)
+    return before if before == state(handover_ns()) else "changing", result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--alpha", type=float, default=0.5)
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=1)
     arguments = parser.parse_args()
-    warnings.filterwarnings("ignore", module=r"paddle\.")
-    results = [
-        race(*pair, engine, arguments.alpha, size, repeats=arguments.repeats)
+    tasks = [
+        (pair, engine, arguments.alpha, size, arguments.repeats)
+        for _ in range(arguments.rounds)
         for pair in PAIRS
         for engine, size in WORKLOADS
     ]
-    print(race_table(results))
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        races = pool.starmap(race_alone, tasks, chunksize=1)
+        pool.close()
+        pool.join()
+    for cores in sorted({cores for cores, _ in races}, reverse=True):
+        print(f"cores {cores}:\n")
+        print(race_table([result for own, result in races if own == cores]), end="\n\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Where the time goes on an engine, by kind of operation and by the engine's own profile.
 
     python benchmarks/operations.py      # ResNet-50 and MobileNetV1, OpenVINO, batch 1, two threads
-    python benchmarks/operations.py --engine onnxruntime --batch-size 4 --threads 1
+    python benchmarks/operations.py --engine onnxruntime --batch-size 2 --threads 1
+    python benchmarks/operations.py --engine eager
 
-The second is what each of two threads does of a batch of 8.
+The second is what each of two threads does of a batch of 8 at a time. In Paddle's eager mode every
+operator is timed as Python calls it, and what is left of the whole is Python's.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import os
 import statistics
 import tempfile
+import time
 import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -22,18 +25,30 @@ warnings.filterwarnings("ignore", module=r"paddle\.")
 
 import numpy as np  # noqa: E402
 import paddle  # noqa: E402
+from paddle import _C_ops  # noqa: E402
+from paddle.base import core  # noqa: E402
 from tabulate import tabulate  # noqa: E402
 
 from paddle_oct import create_model  # noqa: E402
 from paddle_oct.deploy import export  # noqa: E402
 
 NETWORKS = ("oct_resnet50", "resnet50", "oct_mobilenet_v1", "mobilenet_v1")
-KINDS = ("1x1", "wider", "depthwise", "up-sampling", "pooling", "concat, sum", "rest")
+KINDS = ("1x1", "wider", "depthwise", "convolutions", "up-sampling", "pooling", "concat, sum")
+KINDS += ("norms", "activations", "rest", "Python")
 BY_TYPE = {
     **dict.fromkeys(("Interpolate", "Upsample", "Resize"), "up-sampling"),
     **dict.fromkeys(("AvgPool", "MaxPool", "AveragePool"), "pooling"),
     **dict.fromkeys(("Concat", "Add", "Sum", "Subgraph", "Eltwise"), "concat, sum"),
     "GroupConvolution": "depthwise",
+}
+EAGER = {  # forms of convolutions unfold, lay out and multiply; up-sampling is a product that adds
+    **dict.fromkeys(("conv2d", "depthwise_conv2d", "unfold", "matmul"), "convolutions"),
+    **dict.fromkeys(("reshape", "transpose", "pad"), "convolutions"),
+    **dict.fromkeys(("addmm_", "nearest_interp"), "up-sampling"),
+    **dict.fromkeys(("pool2d", "bilinear_interp"), "pooling"),
+    **dict.fromkeys(("concat", "add", "add_", "__add__"), "concat, sum"),
+    "batch_norm": "norms",
+    **dict.fromkeys(("relu", "relu_"), "activations"),
 }
 
 
@@ -43,6 +58,18 @@ def kind_of_conv(weight):
     return "1x1" if tuple(weight[2:]) == (1, 1) else "wider"
 
 
+def exported(times_of_file):
+    """Return a function of a network from one of its ONNX file."""
+
+    def times(network, size, threads, repeats):
+        with tempfile.TemporaryDirectory() as folder:
+            path = export(network, Path(folder) / "network", "onnx", size, dynamic=False)
+            yield from times_of_file(path, size, threads, repeats)
+
+    return times
+
+
+@exported
 def openvino_times(path, size, threads, repeats):
     """Return for every run the milliseconds of its operations, as (kind, ms)."""
     import openvino
@@ -72,6 +99,7 @@ def openvino_times(path, size, threads, repeats):
         ]
 
 
+@exported
 def onnxruntime_times(path, size, threads, repeats):
     """Return for every run the milliseconds of its operations, as (kind, ms)."""
     import onnxruntime
@@ -98,7 +126,41 @@ def onnxruntime_times(path, size, threads, repeats):
     return zip(*by_node.values())
 
 
-ENGINES = {"openvino": openvino_times, "onnxruntime": onnxruntime_times}
+def eager_times(network, size, threads, repeats):
+    """Return for every run the milliseconds of its operations, as (kind, ms)."""
+    core.set_num_threads(threads)
+    calls = []
+
+    def timed(name, operator):
+        def run(*args, **kwargs):
+            start = time.perf_counter()
+            y = operator(*args, **kwargs)
+            calls.append((EAGER.get(name, "rest"), 1e3 * (time.perf_counter() - start)))
+            return y
+
+        return run
+
+    operators = {
+        (_C_ops, name): f for name, f in vars(_C_ops).items() if callable(f) and name[0] != "_"
+    }
+    operators[paddle.Tensor, "__add__"] = paddle.Tensor.__add__
+    x = paddle.rand(size)
+    for (owner, name), operator in operators.items():
+        setattr(owner, name, timed(name, operator))
+    try:
+        for _ in range(repeats):
+            calls.clear()
+            start = time.perf_counter()
+            with paddle.no_grad():
+                network(x)
+            whole = 1e3 * (time.perf_counter() - start)
+            yield [*calls, ("Python", whole - sum(ms for _, ms in calls))]
+    finally:
+        for (owner, name), operator in operators.items():
+            setattr(owner, name, operator)
+
+
+ENGINES = {"openvino": openvino_times, "onnxruntime": onnxruntime_times, "eager": eager_times}
 
 
 def main():
@@ -110,33 +172,34 @@ def main():
     parser.add_argument("--repeats", type=int, default=20)
     arguments = parser.parse_args()
     size = (arguments.batch_size, 3, 224, 224)
+    middles, counts = {}, {}
+    for name in arguments.networks:
+        paddle.seed(0)
+        network = create_model(name)
+        network.eval()
+        runs = []
+        times = ENGINES[arguments.engine](network, size, arguments.threads, arguments.repeats + 3)
+        for run in list(times)[3:]:
+            sums = dict.fromkeys(KINDS, 0.0)
+            for kind, ms in run:
+                sums[kind] += ms
+            runs.append([*sums.values(), sum(sums.values())])
+        counts[name] = Counter(kind for kind, _ in run)
+        middles[name] = [statistics.median(column) for column in zip(*runs)]
+    shown = [kind for kind in KINDS if any(count[kind] for count in counts.values())]
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name in arguments.networks:
-            paddle.seed(0)
-            network = create_model(name)
-            network.eval()
-            path = export(network, Path(folder) / name, "onnx", size, dynamic=False)
-            runs = []
-            times = ENGINES[arguments.engine](path, size, arguments.threads, arguments.repeats + 3)
-            for run in list(times)[3:]:
-                sums = dict.fromkeys(KINDS, 0.0)
-                for kind, ms in run:
-                    sums[kind] += ms
-                runs.append([*sums.values(), sum(sums.values())])
-            counts = Counter(kind for kind, _ in run)
-            middle = [statistics.median(column) for column in zip(*runs)]
-            cells = [
-                f"{ms:.2f} ({counts[kind]})" if counts[kind] else "-"
-                for kind, ms in zip(KINDS, middle)
-            ]
-            rows.append([name, *cells, f"{middle[-1]:.2f}"])
+    for name, (*of_kinds, whole) in middles.items():
+        row = [name]
+        for kind, ms in zip(KINDS, of_kinds):
+            count = counts[name][kind]
+            if kind in shown:
+                row.append(f"{ms:.2f} ({count})" if count else "-")
+        rows.append([*row, f"{whole:.2f}"])
     print(
         f"{arguments.engine}, batch {arguments.batch_size}, {arguments.threads} threads: "
         "median ms (operations)\n"
     )
-    headers = ["network", *KINDS, "all"]
-    print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+    print(tabulate(rows, ["network", *shown, "all"], tablefmt="github", disable_numparse=True))
 
 
 if __name__ == "__main__":
