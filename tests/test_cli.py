@@ -229,6 +229,17 @@ def test_ctrl_c_can_be_resumed(run, tmp_path):
     assert f"after {done + 1} epochs" in out
 
 
+def test_an_interrupt_inside_an_exec(tmp_path):
+    (tmp_path / "interrupted.py").write_text(
+        "from paddle_oct import cli\n"
+        "cli.training.training.train = lambda *_, **__: exec('raise KeyboardInterrupt')\n"
+        f"cli.main(['train', '--run', {str(tmp_path / 'run')!r}])\n"
+    )
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 130, done.stderr
+
+
 def test_an_interrupt_that_paddle_turned_into_an_error(run, tmp_path, monkeypatch):
     def interrupted(*_, **__):
         (tmp_path / "config.json").touch()

@@ -76,6 +76,9 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         _exit_with(error.format_message())
     except click.Abort:
+        # Of an interrupt that passed through the exec of a string Python keeps a mark, and under
+        # "python -m" kills itself at the end, whatever its exit status; the next exec clears it.
+        exec("")
         sys.exit(130)
     except (ValueError, TypeError, FloatingPointError, OSError) as error:
         if debug:
