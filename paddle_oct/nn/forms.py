@@ -28,7 +28,7 @@ _KEEPS_NO_OUTPUT = (nn.BatchNorm2D, nn.SyncBatchNorm)
 
 _DTYPES = (paddle.float32, paddle.float64)
 
-WIDTH_BOUND = 64  # of a low map; with more of it the zeros cost more than the passes
+WIDTH_BOUND = 128  # of a low map; with more of it the zeros cost what the passes do
 
 
 def watched(layer: nn.Layer) -> bool:
@@ -91,7 +91,7 @@ def _doubles_by_product(x: Tensor, y: Tensor) -> bool:
     )
 
 
-@functools.lru_cache(maxsize=2 * WIDTH_BOUND)
+@functools.lru_cache(maxsize=32)
 def _twice(width: int, dtype: paddle.dtype) -> Tensor:
     """Return the matrix ``[width, 4 width]`` that makes a row of a map the two of the doubled."""
     row = np.repeat(np.eye(width), 2, axis=1)
