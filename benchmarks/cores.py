@@ -58,6 +58,7 @@ double handover(int a, int b, int n) {
 }
 """
 NEAR, FAR = 120, 300  # ns; beyond, the host has other things to do
+PAUSE = 0.3  # s; after a run Paddle's threads wait for the next one, busily, for 0.2 s
 
 
 def state(ns):

@@ -6,7 +6,7 @@
 
 Both networks of a pair run in turns in one process, on two threads (``paddle_oct.deploy.race``);
 every pair and size has a process of its own, for what ran before in it leaves other memory behind.
-There is a table for either state of the cores; where it changed meanwhile, a third.
+There is a table for either state of the cores, others where it changed meanwhile or was disturbed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import multiprocessing
 import time
 import warnings
 
-from cores import handover_ns, state
+from cores import PAUSE, handover_ns, state
 
 from paddle_oct.deploy import RaceResult, race, race_table
 
@@ -26,7 +26,6 @@ WORKLOADS = (
     ("eager", (8, 3, 224, 224)),
     ("train", (16, 3, 64, 64)),
 )
-PAUSE = 0.3  # s; after a run Paddle's threads wait for the next one, busily, for 0.2 s
 
 
 def race_alone(pair, engine, alpha, size, repeats) -> tuple[str, RaceResult]:

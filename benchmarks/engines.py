@@ -28,7 +28,7 @@ warnings.filterwarnings("ignore", module=r"paddle\.")
 import click  # noqa: E402
 import numpy as np  # noqa: E402
 import paddle  # noqa: E402
-from cores import handover_ns, state  # noqa: E402
+from cores import PAUSE, handover_ns, state  # noqa: E402
 from tabulate import tabulate  # noqa: E402
 
 from paddle_oct import create_model  # noqa: E402
@@ -43,7 +43,6 @@ ENGINES = {
 }
 STATES = ("near", "far")
 WARM_UP = 2
-PAUSE = 0.3  # s; after a run Paddle's threads wait for the next one, busily, for 0.2 s
 REPEATS = {1: 10, 8: 3}  # in a row, by batch
 
 

@@ -23,12 +23,10 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from .feature import down2, runs_eagerly
-from .forms import watched
+from .forms import DTYPES, watched
 from .saved import with_saved
 
 Again = Callable[[Tensor], Tensor]
-
-_DTYPES = (paddle.float32, paddle.float64)
 
 CHANNEL_BOUND = 64  # pixels of a map; with more of them a product per sample and channel is faster
 UNFOLD_BOUND = 2**19  # values of a batch; with more of them a network was no faster for it
@@ -94,7 +92,7 @@ def _is_plain(conv: nn.Conv2D, reach: int) -> bool:
 
 
 def _is_on_cpu(x: Tensor) -> bool:
-    return x.dtype in _DTYPES and x.place.is_cpu_place()
+    return x.dtype in DTYPES and x.place.is_cpu_place()
 
 
 def _as_one_image(conv: nn.Conv2D, x: Tensor, source: Tensor, again: Again) -> Tensor:

@@ -26,7 +26,7 @@ from .saved import with_saved
 # Their gradients do not need what they returned, so it may be overwritten in training too.
 _KEEPS_NO_OUTPUT = (nn.BatchNorm2D, nn.SyncBatchNorm)
 
-_DTYPES = (paddle.float32, paddle.float64)
+DTYPES = (paddle.float32, paddle.float64)  # of the maps that take another form than the plain one
 
 WIDTH_BOUND = 128  # of a low map; with more of it the zeros cost what the passes do
 
@@ -81,7 +81,7 @@ def plus_up2(y: Tensor, x: Tensor, source: nn.Layer) -> Tensor:
 
 @paddle.jit.not_to_static
 def _doubles_by_product(x: Tensor, y: Tensor) -> bool:
-    if not runs_eagerly() or x.dtype not in _DTYPES or y.dtype != x.dtype:
+    if not runs_eagerly() or x.dtype not in DTYPES or y.dtype != x.dtype:
         return False
     batch, channels, height, width = x.shape
     return (
