@@ -22,16 +22,18 @@ from pathlib import Path
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
-import numpy as np  # noqa: E402
-import paddle  # noqa: E402
-import paddle.nn.functional as F  # noqa: E402
-from paddle.base import core  # noqa: E402
-from tabulate import tabulate  # noqa: E402
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle.base import core
+from tabulate import tabulate
 
-from paddle_oct import create_model  # noqa: E402
-from paddle_oct.deploy import export, folded, interleave, load, predictor  # noqa: E402
-from paddle_oct.nn import convolve  # noqa: E402
-from paddle_oct.nn.forms import plus_up2  # noqa: E402
+from paddle_oct import create_model
+from paddle_oct.bench import interleave
+from paddle_oct.deploy import export, folded, load
+from paddle_oct.deploy.engines import predictor
+from paddle_oct.nn.fast import convolve
+from paddle_oct.nn.fast.forms import plus_up2
 
 REPEATS = 20
 UNWATCHED = paddle.nn.Conv2D(1, 1, 1)

@@ -18,7 +18,7 @@ import warnings
 
 from cores import PAUSE, handover_ns, state
 
-from paddle_oct.deploy import RaceResult, race, race_table
+from paddle_oct.bench import RaceResult, race, race_table
 
 PAIRS = (("oct_resnet50", "resnet50"), ("oct_mobilenet_v1", "mobilenet_v1"))
 WORKLOADS = (

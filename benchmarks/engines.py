@@ -25,14 +25,14 @@ from pathlib import Path
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
-import click  # noqa: E402
-import numpy as np  # noqa: E402
-import paddle  # noqa: E402
-from cores import PAUSE, handover_ns, state  # noqa: E402
-from tabulate import tabulate  # noqa: E402
+import click
+import numpy as np
+import paddle
+from cores import PAUSE, handover_ns, state
+from tabulate import tabulate
 
-from paddle_oct import create_model  # noqa: E402
-from paddle_oct.deploy import export, load  # noqa: E402
+from paddle_oct import create_model
+from paddle_oct.deploy import export, load
 
 PAIRS = {"R": ("oct_resnet50", "resnet50"), "M": ("oct_mobilenet_v1", "mobilenet_v1")}
 ENGINES = {

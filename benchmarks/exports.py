@@ -18,13 +18,13 @@ from pathlib import Path
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
-import click  # noqa: E402
-import numpy as np  # noqa: E402
-import paddle  # noqa: E402
-from paddle import nn  # noqa: E402
+import click
+import numpy as np
+import paddle
+from paddle import nn
 
-from paddle_oct import create_model, list_models  # noqa: E402
-from paddle_oct.deploy import export, load  # noqa: E402
+from paddle_oct import create_model, list_models
+from paddle_oct.deploy import export, load
 
 SIZES = ((1, 3, 64, 64), (2, 3, 65, 49))
 

@@ -16,19 +16,19 @@ import warnings
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
-import argparse  # noqa: E402
-import statistics  # noqa: E402
-import time  # noqa: E402
-from functools import partial  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+import statistics
+import time
+from functools import partial
+from pathlib import Path
 
-import paddle  # noqa: E402
-import paddle.nn.functional as F  # noqa: E402
-from paddle import nn  # noqa: E402
-from tabulate import tabulate  # noqa: E402
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+from tabulate import tabulate
 
-from paddle_oct import DSCConv, DualConv, HetConv  # noqa: E402
-from paddle_oct.analysis import count_macs  # noqa: E402
+from paddle_oct import DSCConv, DualConv, HetConv
+from paddle_oct.cost import count_macs
 
 RESULTS = Path(__file__).with_name("RESULTS-lightweight.md")
 

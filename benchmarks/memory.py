@@ -17,12 +17,13 @@ import warnings
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
-import paddle  # noqa: E402
-import paddle.nn.functional as F  # noqa: E402
-from paddle.base import core  # noqa: E402
-from tabulate import tabulate  # noqa: E402
+import paddle
+import paddle.nn.functional as F
+from paddle.base import core
+from tabulate import tabulate
 
-from paddle_oct.analysis import model_by_name, profile  # noqa: E402
+from paddle_oct.bench import model_by_name
+from paddle_oct.cost import profile
 
 NETWORKS = (
     *("resnet50", "oct_resnet50@0.25", "oct_resnet50@0.5", "oct_resnet50@0.75"),

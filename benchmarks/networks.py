@@ -15,11 +15,11 @@ from pathlib import Path
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
-from paddle.nn import initializer  # noqa: E402
-from tabulate import tabulate  # noqa: E402
+from paddle.nn import initializer
+from tabulate import tabulate
 
-from paddle_oct import create_model, list_models  # noqa: E402
-from paddle_oct.analysis import count_macs  # noqa: E402
+from paddle_oct import create_model, list_models
+from paddle_oct.cost import count_macs
 
 ALPHAS = (0, 0.125, 0.25, 0.5, 0.75)
 SIZE = (1, 3, 224, 224)

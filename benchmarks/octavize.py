@@ -17,11 +17,11 @@ from pathlib import Path
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
-import paddle  # noqa: E402
-from tabulate import tabulate  # noqa: E402
+import paddle
+from tabulate import tabulate
 
-from paddle_oct import octavize  # noqa: E402
-from paddle_oct.nn import OctaveConv  # noqa: E402
+from paddle_oct import octavize
+from paddle_oct.nn import OctaveConv
 
 NETWORKS = """
     resnet18 resnet34 resnet50 resnet101 resnet152 wide_resnet50_2 wide_resnet101_2

@@ -23,14 +23,14 @@ from pathlib import Path
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
-import numpy as np  # noqa: E402
-import paddle  # noqa: E402
-from paddle import _C_ops  # noqa: E402
-from paddle.base import core  # noqa: E402
-from tabulate import tabulate  # noqa: E402
+import numpy as np
+import paddle
+from paddle import _C_ops
+from paddle.base import core
+from tabulate import tabulate
 
-from paddle_oct import create_model  # noqa: E402
-from paddle_oct.deploy import export  # noqa: E402
+from paddle_oct import create_model
+from paddle_oct.deploy import export
 
 NETWORKS = ("oct_resnet50", "resnet50", "oct_mobilenet_v1", "mobilenet_v1")
 KINDS = ("1x1", "wider", "depthwise", "convolutions", "up-sampling", "pooling", "concat, sum")

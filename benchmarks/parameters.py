@@ -16,11 +16,11 @@ from pathlib import Path
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
-import paddle  # noqa: E402
-from tabulate import tabulate  # noqa: E402
+import paddle
+from tabulate import tabulate
 
-from paddle_oct import create_model  # noqa: E402
-from paddle_oct.analysis import count_macs  # noqa: E402
+from paddle_oct import create_model
+from paddle_oct.cost import count_macs
 
 NETWORKS = (
     ("mobilenet_v1", "oct_mobilenet_v1"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .convert import *  # noqa: F403
+    from .conversion import *  # noqa: F403
     from .models import *  # noqa: F403
     from .nn import *  # noqa: F403
 
@@ -18,9 +18,6 @@ _PUBLIC = {
     "nn": (
         "Conv_BN",
         "Conv_BN_ACT",
-        "DSCConv",
-        "DualConv",
-        "HetConv",
         "OctaveAdd",
         "OctaveAvgPool2D",
         "OctaveConv",
@@ -31,6 +28,7 @@ _PUBLIC = {
         "OctaveSE",
         "PerBand",
     ),
+    "lightweight": ("DSCConv", "DualConv", "HetConv"),
     "models": (
         "BasicBlock",
         "Bottleneck",
@@ -59,18 +57,30 @@ _PUBLIC = {
         "oct_se_resnet152",
         "oct_se_resnet152_v1e",
     ),
-    "convert": (
+    "conversion": (
         "OctavizeReport",
         "octavize",
     ),
 }
+_ROOMS = (
+    "bench",
+    "conversion",
+    "cost",
+    "deploy",
+    "lightweight",
+    "models",
+    "nn",
+    "training",
+    "views",
+    "weights",
+)
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
 __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("analysis", "convert", "deploy", "models", "nn", "training"):
+    if name in _ROOMS:
         return import_module(f".{name}", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

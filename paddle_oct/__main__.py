@@ -1,6 +1,6 @@
 """``python -m paddle_oct`` is ``paddle-oct``."""
 
-from .cli import main
+from paddle_oct.cli import main
 
 if __name__ == "__main__":
     main()

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from paddle_oct import create_model
-from paddle_oct.convert import save_weights
 from paddle_oct.models import registry
+from paddle_oct.weights import save_weights
 
 GOLDEN = Path(__file__).parents[1].parent / "shared" / "golden"
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs ../shared/golden")

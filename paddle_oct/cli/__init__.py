@@ -12,11 +12,20 @@ from typing import Any
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
-import click  # noqa: E402
+import click
 
-from paddle_oct.version import __version__  # noqa: E402
+from paddle_oct.version import __version__
 
-from . import analysis, convs, deploy, models, octavize, training, views, weights  # noqa: E402
+from . import (
+    analysis,
+    convs,
+    deploy,
+    models,
+    octavize,
+    training,
+    views,
+    weights,
+)
 
 for _talkative in ("matplotlib", "httpx", "paddle.utils.download"):
     logging.getLogger(_talkative).setLevel(logging.WARNING)

@@ -7,11 +7,12 @@ from typing import Any, Callable
 
 import click
 
-from paddle_oct import analysis
-from paddle_oct.analysis.plots import PICTURES
-from paddle_oct.analysis.tables import FORMS, render
-from paddle_oct.files import check_output, write_atomically
-from paddle_oct.training import RunFolder, read_run
+from paddle_oct import bench
+from paddle_oct.base.files import check_output, write_atomically
+from paddle_oct.base.tables import FORMS, render
+from paddle_oct.bench import read_run
+from paddle_oct.bench.plots import PICTURES
+from paddle_oct.training import RunFolder
 
 from .options import SettingType
 
@@ -98,7 +99,7 @@ def compare(
     its alpha: resnet50 oct_resnet50@.25 oct_resnet50@.5,.25,.125
     """
     _check_files(output, plot, force)
-    result = analysis.compare(
+    result = bench.compare(
         *models,
         input_size=(batch_size, 3, image_size, image_size),
         repeats=repeats,
@@ -106,7 +107,7 @@ def compare(
     )
     _put(_layer_tables(result, form) if layers else result.table(form), output)
     if plot is not None:
-        analysis.draw_layers(result, plot)
+        bench.draw_layers(result, plot)
         click.echo(f"picture: {plot}", err=True)
 
 
@@ -115,7 +116,7 @@ def compare(
 @click.option(
     "--alphas",
     type=AlphasType(),
-    default=",".join(f"{alpha:g}" for alpha in analysis.ALPHAS),
+    default=",".join(f"{alpha:g}" for alpha in bench.ALPHAS),
     show_default=True,
     help="Shares of low-frequency channels in [0, 1]; 0 always comes first.",
 )
@@ -136,7 +137,7 @@ def sweep(
 ) -> None:
     """Set the costs of MODEL at several alphas side by side; the picture has them over alpha."""
     _check_files(output, plot, force)
-    result = analysis.sweep(
+    result = bench.sweep(
         model,
         alphas,
         input_size=(batch_size, 3, image_size, image_size),
@@ -145,7 +146,7 @@ def sweep(
     )
     _put(result.table(form), output)
     if plot is not None:
-        analysis.draw_sweep(result, plot)
+        bench.draw_sweep(result, plot)
         click.echo(f"picture: {plot}", err=True)
 
 
@@ -166,7 +167,7 @@ def accuracy(
             own.append(read_run(run))
         else:
             click.echo(f"{run}: no epoch was completed; left out", err=True)
-    rows = [dataclasses.asdict(result) for result in analysis.PUBLISHED]
+    rows = [dataclasses.asdict(result) for result in bench.PUBLISHED]
     rows += [
         {
             "network": run.network,
@@ -193,11 +194,11 @@ def accuracy(
         text = render(cells, form, ("GMACs", "top-1 %", "alpha", "network", "source"))
     _put(text, output)
     if plot is not None:
-        analysis.draw_accuracy(plot, own)
+        bench.draw_accuracy(plot, own)
         click.echo(f"picture: {plot}", err=True)
 
 
-def _layer_tables(result: analysis.Comparison, form: str) -> str:
+def _layer_tables(result: bench.Comparison, form: str) -> str:
     if form in ("csv", "json"):
         rows = [
             {"network": profile.name, **dataclasses.asdict(layer)}

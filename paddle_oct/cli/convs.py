@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from tabulate import tabulate
 
-from paddle_oct.analysis import compare_convolutions
+from paddle_oct.cost import compare_convolutions
 
 _COUNT = click.IntRange(min=1)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from paddle_oct import deploy
-from paddle_oct.files import check_output, write_atomically
+from paddle_oct import bench, deploy
+from paddle_oct.base.files import check_output, write_atomically
 
 from .networks import find_network, network_options
 
@@ -90,7 +90,7 @@ def export(
     "--engines",
     default="onnxruntime,openvino,paddle",
     show_default=True,
-    help=f"Of {', '.join(deploy.RACE_ENGINES)}, with commas. 'train' is a training step.",
+    help=f"Of {', '.join(bench.RACE_ENGINES)}, with commas. 'train' is a training step.",
 )
 @click.option("--batch-sizes", type=NumbersType(int), default="1,8", show_default=True)
 @click.option("--alphas", type=NumbersType(float), default="0.5", show_default=True)
@@ -125,17 +125,17 @@ def bench(
             check_output(path, force)
     names = [name.strip() for name in engines.split(",")]
     for name in names:
-        deploy.check_engine(name)
+        bench.check_engine(name)
     results = []
     for engine, count, batch, alpha in itertools.product(names, threads, batch_sizes, alphas):
         size = (batch, 3, image_size, image_size)
-        result = deploy.race(model, against, engine, alpha, size, count, repeats)
+        result = bench.race(model, against, engine, alpha, size, count, repeats)
         click.echo(
             f"{result.engine}, batch {batch}, alpha {alpha:g}, {count} threads: {result.ratio:.3f}",
             err=True,
         )
         results.append(result)
-    click.echo(deploy.race_table(results))
+    click.echo(bench.race_table(results))
     records = [result.as_dict() for result in results]
     if csv_file:
         text = io.StringIO()
@@ -146,4 +146,4 @@ def bench(
     if json_file:
         write_atomically(Path(json_file), json.dumps(records, indent=2) + "\n")
     if plot:
-        deploy.draw_race(results, plot)
+        bench.draw_race(results, plot)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-from paddle_oct.analysis import profile
+from paddle_oct.cost import profile
 from paddle_oct.models import list_models, model_options
 
 from .networks import find_network, network_options

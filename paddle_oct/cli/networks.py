@@ -8,8 +8,7 @@ from typing import Any, Callable
 import click
 from paddle import nn
 
-from paddle_oct.convert import load_weights
-from paddle_oct.models import create_model
+from paddle_oct.models import create_model, load_weights
 from paddle_oct.training import RunFolder, Trained, load_network
 
 from .options import gather_settings, model_settings

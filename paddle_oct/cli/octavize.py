@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from paddle_oct.convert import load_weights, octavize, save_weights
-from paddle_oct.files import check_output
-from paddle_oct.models import create_model
+from paddle_oct.base.files import check_output
+from paddle_oct.conversion import octavize
+from paddle_oct.models import create_model, load_weights
+from paddle_oct.weights import save_weights
 
 from .options import AlphaType, SettingType
 

@@ -10,8 +10,8 @@ import numpy as np
 import paddle
 
 from paddle_oct import training
-from paddle_oct.analysis import draw_frequencies, module_tree, write_graph
-from paddle_oct.files import check_output
+from paddle_oct.base.files import check_output
+from paddle_oct.views import draw_frequencies, module_tree, write_graph
 
 from .networks import find_network, network_options
 from .options import gather_settings

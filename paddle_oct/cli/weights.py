@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from paddle_oct import convert
+from paddle_oct import models
 
 from .options import gather_settings, model_settings
 
@@ -33,7 +33,7 @@ def import_weights(
     .safetensors, .npz, or Paddle's (.pdparams), also of a vanilla MobileNetV1 or ResNet. Every
     tensor must find its place, or nothing is written.
     """
-    network = convert.import_weights(
+    network = models.import_weights(
         file, model, output, force=force, **gather_settings(alpha, options)
     )
     tensors = network.state_dict().values()

@@ -1,21 +1,23 @@
-"""From a trained network to one that is fast elsewhere: folding, export, running, racing."""
+"""From a trained network to one that is fast elsewhere: folding, export, running.
 
-from .engines import Predictor, load
-from .export import export
-from .fold import fold
-from .race import RACE_ENGINES, RaceResult, check_engine, interleave, race
-from .race_report import draw_race, race_table
+The public names are imported when they are first used: running an exported file needs nothing of
+what folds and exports networks.
+"""
 
-__all__ = [
-    "RACE_ENGINES",
-    "Predictor",
-    "RaceResult",
-    "check_engine",
-    "draw_race",
-    "export",
-    "fold",
-    "interleave",
-    "load",
-    "race",
-    "race_table",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .engines import Predictor, load
+    from .exporting import export
+    from .folding import fold
+
+_HOME = {"Predictor": ".engines", "load": ".engines", "export": ".exporting", "fold": ".folding"}
+
+__all__ = ["Predictor", "export", "fold", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name], __name__), name)

@@ -1,5 +1,6 @@
 """Octave networks, one file a family, and the registry that knows them by name."""
 
+from .loading import import_weights, load_weights
 from .network import OctNetwork, StageInfo
 from .oct_densenet import OctDenseNet, oct_densenet121
 from .oct_mobilenet_v1 import OctMobileNetV1, oct_mobilenet, oct_mobilenet_v1
@@ -42,7 +43,9 @@ __all__ = [
     "SEBottleneck",
     "StageInfo",
     "create_model",
+    "import_weights",
     "list_models",
+    "load_weights",
     "model_options",
     "oct_densenet121",
     "oct_mobilenet",

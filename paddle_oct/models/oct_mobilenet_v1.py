@@ -22,8 +22,9 @@ from typing import Any, Callable
 
 from paddle import Tensor, nn
 
-from paddle_oct.names import look_up
-from paddle_oct.nn import Conv_BN_ACT, DualConv, HetConv
+from paddle_oct.base.names import look_up
+from paddle_oct.lightweight import DualConv, HetConv
+from paddle_oct.nn import Conv_BN_ACT
 
 from .network import OctNetwork
 from .options import Alpha, ConvOptions, check_scale

@@ -25,7 +25,7 @@ from typing import Any, Callable, Sequence
 from paddle import Tensor, nn
 
 from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveSE, PerBand, add, merge, split
-from paddle_oct.nn.forms import plus
+from paddle_oct.nn.fast.forms import plus
 
 from .network import OctNetwork
 from .options import Alpha, ConvOptions

@@ -1,7 +1,6 @@
 """Trained weights by name: where they are published, and the images that they expect.
 
-Reading and converting them is the business of :mod:`paddle_oct.convert`, which stands above this
-room; it is imported where a network asks for weights.
+Reading and converting them is the business of :mod:`paddle_oct.models.loading`.
 """
 
 from __future__ import annotations
@@ -222,13 +221,13 @@ def _place(address: str) -> Path:
 
 
 def _load_file(network: nn.Layer, path: str | Path, *, replace_classifier: bool = True) -> None:
-    from paddle_oct.convert import load_weights
+    from paddle_oct.models import load_weights
 
     load_weights(network, path, classifier=_keeps_classifier(network, replace_classifier))
 
 
 def _load_vanilla(network: nn.Layer, name: str, address: str, md5: str) -> None:
-    from paddle_oct.convert import takes_vanilla
+    from .vanilla import takes_vanilla
 
     if name.startswith("oct_") and not takes_vanilla(network):
         raise ValueError(
@@ -247,7 +246,8 @@ def _keeps_classifier(network: nn.Layer, replace_classifier: bool = True) -> boo
 
 def _load_published(network: nn.Layer, weights: PublishedWeights) -> None:
     """Load the authors' weights from the cache, or convert their file and keep the result."""
-    from paddle_oct.convert import convert_names, load_state, read_weights, save_state
+    from paddle_oct.models.loading import convert_names
+    from paddle_oct.weights import load_state, read_weights, save_state
 
     address = AUTHORS_ADDRESS + weights.file
     place = _place(address)

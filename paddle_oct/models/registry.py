@@ -9,7 +9,7 @@ from typing import Any, Callable
 import paddle
 from paddle import nn
 
-from paddle_oct.names import look_up, unknown_name
+from paddle_oct.base.names import look_up, unknown_name
 
 from .pretrained import Pretrained, find_pretrained
 
@@ -93,7 +93,7 @@ def create_model(name: str, pretrained: Pretrained = False, **overrides: Any) ->
               (:func:`~paddle_oct.models.published_weights`), or Paddle's own of a vanilla network.
             - ``"vanilla"``: Paddle's own of the vanilla network, each kernel cut into the four of
               the octave convolution; for MobileNetV1, ResNet-18 to 152 and ResNeXt.
-            - a file that :func:`paddle_oct.convert.load_weights` reads.
+            - a file that :func:`paddle_oct.models.load_weights` reads.
 
             The first two are downloaded once, into ``paddle.utils.download.WEIGHTS_HOME``. They
             classify ImageNet's 1000 classes; with another ``num_classes`` everything but the

@@ -12,15 +12,11 @@ from .bands import (
 )
 from .blocks import Conv_BN, Conv_BN_ACT
 from .feature import OctaveFeature, add, down2, map_bands, merge, split, split_channels, up2
-from .lightweight import DSCConv, DualConv, HetConv
 from .octave_conv import OctaveConv
 
 __all__ = [
     "Conv_BN",
     "Conv_BN_ACT",
-    "DSCConv",
-    "DualConv",
-    "HetConv",
     "OctaveAdd",
     "OctaveAvgPool2D",
     "OctaveConv",

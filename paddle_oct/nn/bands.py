@@ -15,6 +15,7 @@ from paddle import Tensor, nn
 
 from .arguments import positive_int
 from .blocks import LayerFactory
+from .fast.forms import activate
 from .feature import (
     OctaveFeature,
     add,
@@ -27,7 +28,6 @@ from .feature import (
     split_channels,
     up2,
 )
-from .forms import activate
 
 
 class PerBand(nn.Layer):

@@ -7,8 +7,8 @@ from typing import Any, Callable
 from paddle import nn
 
 from .arguments import Size2, layer_factory
+from .fast.forms import activate
 from .feature import OctaveFeature, map_bands
-from .forms import activate
 from .octave_conv import OctaveConv
 
 LayerFactory = Callable[..., nn.Layer]

@@ -21,9 +21,9 @@ from .arguments import (
     size2,
     switch,
 )
-from .convolve import convolve
+from .fast.convolve import convolve
+from .fast.forms import plus, plus_up2
 from .feature import OctaveFeature, as_bands, check_alpha, down2, split_channels, up2
-from .forms import plus, plus_up2
 
 Downsample = Literal["avg_pool", "strided_conv"]
 

@@ -1,14 +1,11 @@
 """Data sets, recipes, and training through ``paddle.Model.fit``."""
 
-from paddle_oct.convert import load_weights
-
 from .curves import draw_curves, read_scalars
 from .data import ImageData, list_data, load_data, load_test_folder, read_class_names
 from .evaluate import evaluate, predict_images, predict_logits
 from .fit import Result, fit, load_network, load_run_data, prepare, resume, train
 from .preprocessing import Preprocessing, read_image
 from .recipe import Recipe
-from .results import read_run
 from .run_folder import Checkpoint, RunFolder
 from .trained import Trained
 
@@ -28,13 +25,11 @@ __all__ = [
     "load_network",
     "load_run_data",
     "load_test_folder",
-    "load_weights",
     "predict_images",
     "predict_logits",
     "prepare",
     "read_class_names",
     "read_image",
-    "read_run",
     "read_scalars",
     "resume",
     "train",

@@ -15,7 +15,7 @@ import paddle
 from paddle import nn
 from paddle.callbacks import Callback, ProgBarLogger, VisualDL
 
-from paddle_oct.analysis import add_graph
+from paddle_oct.views import add_graph
 
 from .curves import draw_curves, record_files
 from .run_folder import Row, RunFolder

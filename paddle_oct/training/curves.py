@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from paddle_oct.files import write_atomically
+from paddle_oct.base.files import write_atomically
 
 from .run_folder import Row
 

@@ -12,7 +12,7 @@ import paddle
 from paddle.io import Dataset
 from PIL import Image
 
-from paddle_oct.names import look_up, unknown_name
+from paddle_oct.base.names import look_up, unknown_name
 
 from .preprocessing import Preprocessing, channel_statistics, read_image
 

@@ -14,9 +14,8 @@ from paddle import nn
 from paddle.io import DataLoader, DistributedBatchSampler
 from paddle.static import InputSpec
 
-from paddle_oct.convert import load_weights
-from paddle_oct.models import create_model
-from paddle_oct.names import first_line
+from paddle_oct.base.names import first_line
+from paddle_oct.models import create_model, load_weights
 from paddle_oct.version import __version__
 
 from .callbacks import CheckImages, EpochMeter, Progress, Record, SaveEpochs, SeedEpochs

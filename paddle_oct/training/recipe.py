@@ -11,7 +11,7 @@ import paddle
 from paddle import nn
 from paddle.optimizer.lr import CosineAnnealingDecay, LinearWarmup, LRScheduler, MultiStepDecay
 
-from paddle_oct.names import unknown_name
+from paddle_oct.base.names import unknown_name
 
 OPTIMIZERS = ("momentum", "sgd", "adam", "adamw")
 SCHEDULES = ("cosine", "step", "constant")

@@ -26,8 +26,8 @@ from typing import Any
 import paddle
 from paddle import nn
 
-from paddle_oct.convert.weights import read_pickle
-from paddle_oct.files import write_atomically
+from paddle_oct.base.files import write_atomically
+from paddle_oct.weights import read_pickle
 
 Row = dict[str, float]
 

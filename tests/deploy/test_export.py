@@ -11,8 +11,9 @@ from paddle import nn
 from paddle.inference import Config
 
 from paddle_oct import create_model, list_models
-from paddle_oct.deploy import engines, export, load, onnx_graph
-from paddle_oct.deploy.fold import example, randomise_norms
+from paddle_oct.deploy import export, load, onnx_graph
+from paddle_oct.deploy import load as engines
+from paddle_oct.deploy.folding import example, randomise_norms
 from paddle_oct.nn import OctaveSE
 
 onnx = pytest.importorskip("onnx")

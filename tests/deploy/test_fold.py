@@ -7,7 +7,7 @@ from paddle import nn
 
 from paddle_oct import Conv_BN, Conv_BN_ACT, OctaveConv, create_model
 from paddle_oct.deploy import fold
-from paddle_oct.deploy.fold import randomise_norms
+from paddle_oct.deploy.folding import randomise_norms
 from paddle_oct.nn import split
 
 NORMS = (nn.BatchNorm2D, nn.BatchNorm)

@@ -6,7 +6,7 @@ from paddle.nn import initializer
 from paddle.vision import models as vanilla_models
 
 from paddle_oct import create_model
-from paddle_oct.analysis import count_macs
+from paddle_oct.cost import count_macs
 
 PARAMETERS = {"mobilenet_v1": 3_239_114, "resnet50": 23_581_642}
 ALPHAS = [0, 0.125, 0.25, 0.375, 0.5, 0.75, 1]

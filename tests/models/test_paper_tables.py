@@ -7,7 +7,7 @@ import pytest
 from paddle.nn import initializer
 
 from paddle_oct import create_model
-from paddle_oct.analysis import count_macs
+from paddle_oct.cost import count_macs
 
 IMAGE = (1, 3, 224, 224)
 

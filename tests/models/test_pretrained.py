@@ -12,8 +12,8 @@ import pytest
 from paddle.utils import download
 
 from paddle_oct import create_model
-from paddle_oct.convert import read_weights
 from paddle_oct.models import list_models, preprocessing, pretrained, published_weights
+from paddle_oct.weights import read_weights
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs ../shared/golden")
@@ -169,7 +169,7 @@ def test_a_file_put_there_by_hand(server):
 
 @needs_golden
 def test_a_cache_that_cannot_be_written_does_no_harm(published, monkeypatch):
-    from paddle_oct import files
+    from paddle_oct.base import files
 
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -9,7 +9,7 @@ import pytest
 from paddle import nn
 
 from paddle_oct import Conv_BN_ACT, DSCConv, DualConv, HetConv, OctaveConv, create_model
-from paddle_oct.analysis import count_macs
+from paddle_oct.cost import count_macs
 
 LAYERS = {
     "het": partial(HetConv, p=4),

@@ -7,9 +7,9 @@ import pytest
 from paddle import nn
 
 from paddle_oct import OctaveConv
-from paddle_oct.nn import convolve as module
-from paddle_oct.nn.convolve import convolve
-from paddle_oct.nn.saved import WatchSaved
+from paddle_oct.nn.fast import convolve as module
+from paddle_oct.nn.fast.convolve import convolve
+from paddle_oct.nn.fast.saved import WatchSaved
 
 
 def with_random_bias(conv):

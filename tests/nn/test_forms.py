@@ -6,8 +6,9 @@ import paddle.nn.functional as F
 import pytest
 from paddle import nn
 
-from paddle_oct.nn import Conv_BN_ACT, PerBand, down2, forms
-from paddle_oct.nn.saved import WatchSaved
+from paddle_oct.nn import Conv_BN_ACT, PerBand, down2
+from paddle_oct.nn.fast import forms
+from paddle_oct.nn.fast.saved import WatchSaved
 
 
 def test_a_watched_layer_runs_as_it_is():

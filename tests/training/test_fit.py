@@ -10,6 +10,7 @@ from PIL import Image
 from visualdl import LogReader
 
 from paddle_oct import Conv_BN_ACT, OctaveMerge
+from paddle_oct.models import load_weights
 from paddle_oct.training import (
     Recipe,
     RunFolder,
@@ -17,7 +18,6 @@ from paddle_oct.training import (
     fit,
     load_data,
     load_network,
-    load_weights,
     predict_images,
     predict_logits,
     read_scalars,

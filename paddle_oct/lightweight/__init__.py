@@ -1,0 +1,5 @@
+"""Lightweight convolutions that are not about octaves: DSCConv, HetConv, DualConv."""
+
+from .layers import DSCConv, DualConv, HetConv
+
+__all__ = ["DSCConv", "DualConv", "HetConv"]

@@ -1,0 +1,1 @@
+"""What makes eager mode fast."""
