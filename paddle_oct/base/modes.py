@@ -1,0 +1,28 @@
+"""Training and evaluation mode of a network, put back afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Iterator
+
+from paddle import nn
+
+
+@contextlib.contextmanager
+def kept_modes(*networks: nn.Layer, training: bool | None = None) -> Iterator[None]:
+    """Leave every layer of the networks in the mode it was in.
+
+    Args:
+        *networks: the networks.
+        training: the mode to put them into meanwhile; ``None`` to leave that to the block.
+    """
+    layers = [layer for network in networks for layer in network.sublayers(include_self=True)]
+    modes = [layer.training for layer in layers]
+    try:
+        if training is not None:
+            for network in networks:
+                network.train() if training else network.eval()
+        yield
+    finally:
+        for layer, mode in zip(layers, modes):
+            layer.training = mode

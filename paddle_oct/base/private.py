@@ -1,0 +1,177 @@
+"""Every private name of Paddle's that this package leans on, each with the reason.
+
+Paddle may rename any of them in any release; ``tests/base/test_private.py`` says which. Nothing
+else in the package imports a private module of Paddle's or reads a private attribute of its layers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, ContextManager, Iterator, Mapping, NamedTuple
+
+import paddle
+from paddle import Tensor, nn
+
+# -- what is running -----------------------------------------------------------------------------
+
+
+def in_sot() -> bool:
+    """Whether SOT (``to_static``'s bytecode tracer) runs: no public function tells."""
+    from paddle.jit.sot.psdb import in_sot as tracing
+
+    return tracing()
+
+
+@contextlib.contextmanager
+def eager_mode() -> Iterator[None]:
+    """Compute at once, also in a ``LazyGuard`` or while a static program is being built.
+
+    There is a public guard for the second, none for the first.
+    """
+    from paddle.nn.initializer.lazy_init import lazy_init_helper
+
+    lazy, static = lazy_init_helper(), not paddle.in_dynamic_mode()
+    was_lazy = lazy.state
+    lazy.disable()
+    if static:
+        paddle.disable_static()
+    try:
+        yield
+    finally:
+        if static:
+            paddle.enable_static()
+        if was_lazy:
+            lazy.enable()
+
+
+def is_static_function(function: Any) -> bool:
+    """Whether ``to_static`` has wrapped a function: its class has no public name."""
+    from paddle.jit.dy2static.program_translator import StaticFunction
+
+    return isinstance(function, StaticFunction)
+
+
+def set_threads(threads: int) -> None:
+    """Set the threads of eager operators; otherwise only an environment variable does."""
+    from paddle.base import core
+
+    core.set_num_threads(threads)
+
+
+# -- the settings of layers ----------------------------------------------------------------------
+
+
+class ConvSettings(NamedTuple):
+    """What ``paddle.nn.Conv2D`` was made with; it keeps that in private attributes alone."""
+
+    in_channels: int
+    out_channels: int
+    kernel_size: list[int]
+    stride: list[int]
+    padding: Any
+    dilation: list[int]
+    groups: int
+    padding_mode: str
+    data_format: str
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether every input channel is filtered on its own."""
+        return self.groups == self.in_channels > 1
+
+
+def conv_settings(conv: nn.Layer) -> ConvSettings:
+    """Return the settings of a ``paddle.nn.Conv2D``."""
+    layer: Any = conv
+    return ConvSettings(
+        layer._in_channels,
+        layer._out_channels,
+        layer._kernel_size,
+        layer._stride,
+        layer._padding,
+        layer._dilation,
+        layer._groups,
+        layer._padding_mode,
+        layer._data_format,
+    )
+
+
+def is_hooked(layer: nn.Layer) -> bool:
+    """Whether a forward hook of somebody's is on a layer: no public method tells."""
+    own: Any = layer
+    return bool(own._forward_pre_hooks or own._forward_post_hooks)
+
+
+def sub_layers(layer: nn.Layer) -> dict[str, nn.Layer | None]:
+    """Return the table of a layer's own sub-layers, to change: ``add_sublayer`` can't replace one
+    whose name has a dot in it, and ``named_children`` leaves out what is None.
+    """
+    own: Any = layer
+    return own._sub_layers
+
+
+# -- memory --------------------------------------------------------------------------------------
+
+
+def is_allocated(tensor: Tensor) -> bool:
+    """Whether a Tensor has memory; ``data_ptr`` fails if not."""
+    own: Any = tensor
+    return own._is_initialized()
+
+
+def allocated_bytes() -> int:
+    """Return what the CPU's allocator has given out; ``paddle.device`` tells of GPUs alone."""
+    from paddle.base import core
+
+    return core.host_memory_stat_current_value("Allocated", 0)
+
+
+def reset_peak_of_allocated() -> None:
+    """Forget the highest of :func:`allocated_bytes`."""
+    from paddle.base import core
+
+    core.host_memory_stat_reset_peak_value("Allocated", 0)
+
+
+def peak_of_allocated() -> int:
+    """Return the highest of :func:`allocated_bytes` since the reset."""
+    from paddle.base import core
+
+    return core.host_memory_stat_peak_value("Allocated", 0)
+
+
+# -- operators and programs ----------------------------------------------------------------------
+
+
+def operators() -> Mapping[str, Any]:
+    """Return the operators that eager mode calls, by name: to count what ``F`` functions compute,
+    which no hook of a layer sees.
+    """
+    return vars(paddle._C_ops)
+
+
+def old_ir() -> ContextManager[None]:
+    """Write programs in the older format, the only one that oneDNN and VisualDL read."""
+    from paddle.pir_utils import OldIrGuard
+
+    return OldIrGuard()
+
+
+def read_program(content: bytes) -> Any:
+    """Return a ``ProgramDesc``, to look into an older program and change it."""
+    from paddle.base import core
+
+    return core.ProgramDesc(content)
+
+
+def elementwise_in_old_ir(kind: str) -> Any:
+    """Return ``F.sigmoid`` and the like for the older format, which they have lost in Paddle 3.3."""
+    from paddle.base.layer_helper import LayerHelper
+
+    def function(x, name=None):
+        helper = LayerHelper(kind)
+        y = helper.create_variable_for_type_inference(x.dtype)
+        helper.append_op(type=kind, inputs={"X": x}, outputs={"Out": y})
+        return y
+
+    return function

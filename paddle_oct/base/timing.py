@@ -1,0 +1,54 @@
+"""Timing functions in turns, so that what else the machine does falls on all of them alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Sequence
+
+_WARMUP = 3
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What repeated runs took, in seconds.
+
+    Attributes:
+        median: of the repeats.
+        spread: half the distance of the quartiles.
+        fastest: the shortest of them.
+    """
+
+    median: float
+    spread: float
+    fastest: float
+
+
+def interleave(runs: Sequence[Callable[[], Any]], repeats: int) -> list[Timing]:
+    """Time several functions in turns.
+
+    Args:
+        runs: what to time.
+        repeats: how often each runs, after three times to warm up.
+
+    Raises:
+        ValueError: there are too few repeats for quartiles.
+    """
+    if repeats < 2:
+        raise ValueError(f"repeats must be 2 or more, got {repeats}")
+    for run in runs:
+        for _ in range(_WARMUP):
+            run()
+    seconds: list[list[float]] = [[] for _ in runs]
+    for _ in range(repeats):
+        for own, run in zip(seconds, runs):
+            start = time.perf_counter()
+            run()
+            own.append(time.perf_counter() - start)
+    return [_summary(own) for own in seconds]
+
+
+def _summary(seconds: list[float]) -> Timing:
+    low, _, high = statistics.quantiles(seconds, n=4)
+    return Timing(statistics.median(seconds), (high - low) / 2, min(seconds))
