@@ -165,7 +165,7 @@ def read_program(content: bytes) -> Any:
 
 
 def elementwise_in_old_ir(kind: str) -> Any:
-    """Return ``F.sigmoid`` and the like for the older format, which they have lost in Paddle 3.3."""
+    """Return ``F.sigmoid`` and the like for the older format, lost in Paddle 3.3."""
     from paddle.base.layer_helper import LayerHelper
 
     def function(x, name=None):
