@@ -12,14 +12,11 @@ from typing import Any, ContextManager, Iterator, Mapping, NamedTuple
 import paddle
 from paddle import Tensor, nn
 
+# Whether SOT (``to_static``'s bytecode tracer) runs: no public function tells. SOT knows this very
+# function, so it can't be wrapped.
+from paddle.jit.sot.psdb import in_sot as in_sot
+
 # -- what is running -----------------------------------------------------------------------------
-
-
-def in_sot() -> bool:
-    """Whether SOT (``to_static``'s bytecode tracer) runs: no public function tells."""
-    from paddle.jit.sot.psdb import in_sot as tracing
-
-    return tracing()
 
 
 @contextlib.contextmanager
@@ -148,6 +145,25 @@ def operators() -> Mapping[str, Any]:
     which no hook of a layer sees.
     """
     return vars(paddle._C_ops)
+
+
+def conv2d_gradients(
+    x: Tensor, weight: Tensor, gradient: Tensor, settings: ConvSettings
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of ``F.conv2d`` for input and kernel, with gradients of their own.
+
+    ``paddle.grad`` gives them only after the convolution was computed again.
+
+    Args:
+        x: the input, ``[N, C, H, W]``.
+        weight: the kernel.
+        gradient: that of the output.
+        settings: of the convolution, which is not depthwise, with padding as numbers.
+    """
+    pads = settings.padding
+    pads = [pads, pads] if isinstance(pads, int) else list(pads)
+    how = settings.stride, pads, "EXPLICIT", settings.dilation, settings.groups, "NCHW"
+    return paddle._C_ops.conv2d_grad(x, weight, gradient, *how)
 
 
 def old_ir() -> ContextManager[None]:

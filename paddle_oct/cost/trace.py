@@ -21,8 +21,6 @@ from typing import Any, Callable, Iterator, Sequence
 import paddle
 from paddle import Tensor, nn
 
-from paddle_oct.nn.fast.saved import WatchSaved
-
 from .operators import MACS, by_position, check_kernel_fits
 
 _TENSOR_OPERATORS = (
@@ -173,7 +171,8 @@ class Tracer:
             stack.enter_context(self._hooks())
             stack.enter_context(self._operators())
             if training:
-                stack.enter_context(WatchSaved(self._keep))
+                hooks = paddle.autograd.saved_tensors_hooks(self._keep, lambda kept: kept)
+                stack.enter_context(hooks)
             else:
                 stack.enter_context(paddle.no_grad())
             for tensor in tensors_in(inputs):

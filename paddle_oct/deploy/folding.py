@@ -11,7 +11,7 @@ from paddle import Tensor, nn
 
 from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveConv
 
-from .folded import Affine, FoldedConvBN, FoldedOctaveConv, new_conv, scaled
+from .folded import Affine, FoldedConvBN, fold_octave_conv, new_conv, scaled
 
 _NORMS = (nn.BatchNorm2D, nn.BatchNorm, nn.SyncBatchNorm)
 _DROPOUTS = (nn.Dropout, nn.Dropout2D, nn.Dropout3D, nn.AlphaDropout)
@@ -284,10 +284,10 @@ def _fold_in_place(network: nn.Layer, pairs: list[_Pair]) -> None:
         if isinstance(layer, Conv_BN):
             affines = (_affine(layer.bn_h), _affine(layer.bn_l))
             folded = FoldedConvBN(
-                FoldedOctaveConv(layer.conv, affines), getattr(layer, "act", None)
+                fold_octave_conv(layer.conv, affines), getattr(layer, "act", None)
             )
         elif isinstance(layer, OctaveConv):
-            folded = FoldedOctaveConv(layer, tuple(_affine(norm) for norm in norms))
+            folded = fold_octave_conv(layer, tuple(_affine(norm) for norm in norms))
         else:
             folded = new_conv(layer, *scaled(layer, _affine(norms[0])))
         _replace(network, pair.conv, folded)
@@ -303,8 +303,8 @@ def _drop(network: nn.Layer) -> None:
         # "downscale_in_infer" is a multiplication at inference.
         if type(layer) in _DROPOUTS and getattr(layer, "mode", "") != "downscale_in_infer":
             _replace(network, name, nn.Identity())
-        elif type(layer).forward is OctaveConv.forward:
-            _replace(network, name, FoldedOctaveConv(layer))
+        elif isinstance(layer, OctaveConv) and type(layer).forward is OctaveConv.forward:
+            _replace(network, name, fold_octave_conv(layer))
     network.eval()
 
 

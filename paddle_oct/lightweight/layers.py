@@ -25,12 +25,12 @@ from paddle import Tensor, nn
 from paddle.nn.initializer import Initializer, Normal
 
 from paddle_oct.base.names import unknown_name
+from paddle_oct.base.private import eager_mode
 from paddle_oct.nn.arguments import (
     FromArray,
     Size2,
     as_array,
     derive_attr,
-    eager_mode,
     padding_sides,
     positive_int,
     size2,

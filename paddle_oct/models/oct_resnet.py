@@ -24,15 +24,14 @@ from typing import Any, Callable, Sequence
 
 from paddle import Tensor, nn
 
-from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveSE, PerBand, add, merge, split
-from paddle_oct.nn.fast.forms import plus
+from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveResidual, OctaveSE, merge, split
 
 from .network import OctNetwork
 from .options import Alpha, ConvOptions
 from .registry import register_model
 
 
-class ResidualBlock(nn.Layer):
+class ResidualBlock(OctaveResidual):
     """Convolutions around a shortcut.
 
     Args:
@@ -59,7 +58,7 @@ class ResidualBlock(nn.Layer):
         alpha_out: float,
         options: ConvOptions,
     ) -> None:
-        super().__init__()
+        super().__init__(nn.ReLU())
         out_channels = width * self.expansion
         self._add_convolutions(channels, width, stride, alpha_in, alpha_out, options)
         self.downsample = None
@@ -69,13 +68,8 @@ class ResidualBlock(nn.Layer):
                 Conv_BN(channels, out_channels, 1, stride=stride, **enter)
             )
         self.alpha_in, self.alpha_out = alpha_in, alpha_out
-        self.act = PerBand(nn.ReLU())
 
     def _add_convolutions(self, channels, width, stride, alpha_in, alpha_out, options) -> None:
-        raise NotImplementedError
-
-    def residual(self, x):
-        """Return what is added to the shortcut."""
         raise NotImplementedError
 
     def shortcut(self, x):
@@ -84,11 +78,6 @@ class ResidualBlock(nn.Layer):
         if self.alpha_in != self.alpha_out:  # without parameters: channels change their band
             return split(merge(x), self.alpha_out)
         return x
-
-    def forward(self, x):
-        shortcut = self.shortcut(x)
-        y = add(self.residual(x), shortcut, lambda y, x: plus(y, x, self))
-        return self.act(y, overwrite=True)
 
 
 class BasicBlock(ResidualBlock):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 import numbers
-from contextlib import contextmanager
-from typing import Any, Iterator, Sequence, Union
+from typing import Any, Sequence, Union
 
 import numpy as np
 import paddle
 from paddle.nn.initializer import Assign, Initializer
-from paddle.nn.initializer.lazy_init import lazy_init_helper
 
 Size2 = Union[int, Sequence[int]]
 
@@ -149,20 +147,3 @@ def as_array(parameter: paddle.Tensor) -> np.ndarray:
     """Return a parameter's values; those of half precision, of which NumPy has one, as float32."""
     half = parameter.dtype in (paddle.float16, paddle.bfloat16)
     return (parameter.astype("float32") if half else parameter).numpy()
-
-
-@contextmanager
-def eager_mode() -> Iterator[None]:
-    """Compute at once, also in a ``LazyGuard`` or while a static program is being built."""
-    lazy, static = lazy_init_helper(), not paddle.in_dynamic_mode()
-    was_lazy = lazy.state
-    lazy.disable()
-    if static:
-        paddle.disable_static()
-    try:
-        yield
-    finally:
-        if static:
-            paddle.enable_static()
-        if was_lazy:
-            lazy.enable()

@@ -15,7 +15,7 @@ from paddle import Tensor, nn
 
 from .arguments import positive_int
 from .blocks import LayerFactory
-from .fast.forms import activate
+from .fast import spatial_size, up2
 from .feature import (
     OctaveFeature,
     add,
@@ -24,9 +24,7 @@ from .feature import (
     check_alpha,
     map_bands,
     merge,
-    spatial_size,
     split_channels,
-    up2,
 )
 
 
@@ -50,10 +48,7 @@ class PerBand(nn.Layer):
         super().__init__()
         self.layer = layer
 
-    def forward(self, x: OctaveFeature, overwrite: bool = False) -> OctaveFeature:
-        """Apply the layer; ``overwrite`` allows to do it in place, to a sum nobody else reads."""
-        if overwrite:
-            return activate(self.layer, x)
+    def forward(self, x: OctaveFeature) -> OctaveFeature:
         return map_bands(self.layer, x)
 
 

@@ -6,8 +6,8 @@ from typing import Any, Callable
 
 from paddle import nn
 
+from . import fast
 from .arguments import Size2, layer_factory
-from .fast.forms import activate
 from .feature import OctaveFeature, map_bands
 from .octave_conv import OctaveConv
 
@@ -112,4 +112,8 @@ class Conv_BN_ACT(Conv_BN):
         self.act = activation_layer()
 
     def forward(self, x) -> OctaveFeature:
-        return activate(self.act, super().forward(x), (self.bn_h, self.bn_l))
+        high, low = super().forward(x)
+        return (
+            None if high is None else fast.activate(self.act, high, made_by=self.bn_h),
+            None if low is None else fast.activate(self.act, low, made_by=self.bn_l),
+        )

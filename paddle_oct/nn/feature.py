@@ -6,7 +6,8 @@ An octave feature of ``C`` channels is a pair ``(high, low)``:
 * ``low``: ``[N, C_l, ceil(H / 2), ceil(W / 2)]``,
 
 with ``C_l = int(alpha * C)`` (Chen et al., arXiv:1904.05049, Section 3.1). A band of zero channels
-is ``None``. Everything else in the package is written with the functions of this file.
+is ``None``. Everything else in the package is written with the functions of this file, and with
+:func:`down2` and :func:`up2`, which stand beside what makes them fast.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import operator
 from typing import Any, Callable, Optional, Tuple, Union
 
 import paddle
-import paddle.nn.functional as F
 from paddle import Tensor
-from paddle.jit.sot.psdb import in_sot
+
+from .fast import down2, up2
 
 OctaveFeature = Tuple[Optional[Tensor], Optional[Tensor]]
 
@@ -52,58 +53,6 @@ def split_channels(channels: int, alpha: float) -> tuple[int, int]:
     """
     low = min(channels, int((check_alpha(alpha) + _ALPHA_TOLERANCE) * channels))
     return channels - low, low
-
-
-def down2(x: Tensor) -> Tensor:
-    """Halve a map ``[N, C, H, W]`` to ``[N, C, ceil(H / 2), ceil(W / 2)]`` by 2x2 averages.
-
-    In an odd size the last cell has a smaller window; cells outside the map do not count.
-    """
-    if _interpolates(x):
-        return F.interpolate(x, size=[x.shape[2] // 2, x.shape[3] // 2], mode="bilinear")
-    return F.avg_pool2d(x, kernel_size=2, stride=2, ceil_mode=True, exclusive=True)
-
-
-def runs_eagerly() -> bool:
-    """Whether operations run at once: no program is built, nor traced by ``to_static``."""
-    return paddle.in_dynamic_mode() and not in_sot()
-
-
-@paddle.jit.not_to_static
-def _interpolates(x: Tensor) -> bool:
-    """Whether the mean of four is had from bilinear interpolation half way between them.
-
-    On a CPU that takes less time than pooling, half of it with the gradient.
-    """
-    if not runs_eagerly() or x.dtype != paddle.float32 or not x.place.is_cpu_place():
-        return False
-    height, width = x.shape[2:]
-    # To a single row or column Paddle interpolates with a ratio of 0.
-    return height % 2 == 0 and width % 2 == 0 and min(height, width) >= 4
-
-
-def up2(x: Tensor, like: Tensor | None = None) -> Tensor:
-    """Double a map ``[N, C, H, W]`` by nearest neighbour: ``y[i, j] = x[i // 2, j // 2]``.
-
-    Args:
-        x: the low-frequency map.
-        like: a map whose height and width the result takes, ``2H`` or ``2H - 1``; without it the
-            result is ``[N, C, 2H, 2W]``.
-    """
-    size = [2 * s for s in spatial_size(x)] if like is None else spatial_size(like)
-    return F.interpolate(x, size=size, mode="nearest")
-
-
-def spatial_size(x: Tensor) -> list[Any]:
-    """Return ``[H, W]`` of ``[N, C, H, W]``: integers, or in a program of open sizes, Tensors."""
-    if paddle.in_dynamic_mode():
-        return [x.shape[2], x.shape[3]]
-    return _size_in_program(x)
-
-
-@paddle.jit.not_to_static
-def _size_in_program(x: Tensor) -> list[Any]:
-    return [x.shape[i] if x.shape[i] >= 0 else paddle.shape(x)[i] for i in (2, 3)]
 
 
 def map_bands(

@@ -2,48 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Literal, NamedTuple, NoReturn, Sequence, Union
+from typing import Any, Callable, Mapping, Optional, Union
 
 import numpy as np
 from paddle import Tensor, nn
-from paddle.nn.initializer import Initializer, KaimingNormal
 
-from .arguments import (
-    FromArray,
-    Scaled,
-    Size2,
-    as_array,
-    derive_attr,
-    eager_mode,
-    layer_factory,
-    padding_sides,
-    positive_int,
-    size2,
-    switch,
-)
-from .fast.convolve import convolve
-from .fast.forms import plus, plus_up2
-from .feature import OctaveFeature, as_bands, check_alpha, down2, split_channels, up2
+from . import fast
+from .arguments import Size2, layer_factory
+from .feature import OctaveFeature, as_bands
+from .initialisation import block_of_kernel, path_attributes
+from .plan import Downsample, OctavePlan, Padding, plan_octave_conv
 
-Downsample = Literal["avg_pool", "strided_conv"]
+Band = Optional[Tensor]
 
 
-class _Path(NamedTuple):
-    """One of the four convolutions: from a band (0 high, 1 low) to a band."""
+class OctaveLayer(nn.Layer):
+    """The equation of the octave convolution, whatever its four convolutions are.
 
-    source: int
-    target: int
+    Args:
+        plan (OctavePlan): what the arguments decide.
+        convs (dict): the convolution of every path of the plan, by the path's name. They become the
+            sub-layers ``conv_h2h``, ``conv_h2l``, ``conv_l2h``, ``conv_l2l``; an absent one is
+            ``None``.
 
-    @property
-    def name(self) -> str:
-        return "hl"[self.source] + "2" + "hl"[self.target]
+    Shape: as in :class:`OctaveConv`.
+    """
+
+    def __init__(self, plan: OctavePlan, convs: Mapping[str, nn.Layer]) -> None:
+        super().__init__()
+        self.plan = plan
+        self.in_bands, self.out_bands = plan.in_bands, plan.out_bands
+        self.conv_h2h = convs.get("h2h")
+        self.conv_h2l = convs.get("h2l")
+        self.conv_l2h = convs.get("l2h")
+        self.conv_l2l = convs.get("l2l")
+
+    def forward(self, x: Union[Tensor, OctaveFeature]) -> OctaveFeature:
+        high, low = as_bands(x, self.in_bands, self)
+        if self.plan.is_vanilla and self.conv_h2h is not None:
+            return self.conv_h2h(high), None  # paddle.nn.Conv2D, to the last bit
+        if self.plan.pool_input and high is not None:
+            high = fast.down2(high)
+        return self.high_output(high, low), self.low_output(high, low)
+
+    def high_output(self, high: Band, low: Band) -> Band:
+        """Return ``conv(X_H; W_hh) + up2(conv(X_L; W_lh))``, at stride 2 without ``up2``."""
+        from_low = fast.convolve(self.conv_l2h, low)
+        from_high = fast.convolve(self.conv_h2h, high)
+        if self.plan.up_l2h:
+            return fast.add_up2(from_high, from_low, made_by=self.conv_h2h, like=high)
+        return fast.add(from_high, from_low, made_by=self.conv_h2h)
+
+    def low_output(self, high: Band, low: Band) -> Band:
+        """Return ``conv(X_L; W_ll) + conv(pool2(X_H); W_hl)``, at stride 2 of ``pool2(X_L)``."""
+        from_high = fast.convolve(self.conv_h2l, high, pool=self.plan.pool_h2l)
+        from_low = fast.convolve(self.conv_l2l, low, pool=self.plan.pool_l2l)
+        return fast.add(from_low, from_high, made_by=self.conv_l2l)
+
+    def extra_repr(self) -> str:
+        return str(self.plan.arguments)
 
 
-_PATHS = (_Path(0, 0), _Path(0, 1), _Path(1, 0), _Path(1, 1))
-_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-
-
-class OctaveConv(nn.Layer):
+class OctaveConv(OctaveLayer):
     r"""Octave convolution (Chen et al., arXiv:1904.05049, Eq. 2 and Fig. 2).
 
     With ``pool2`` the 2x2 average and ``up2`` nearest-neighbour up-sampling, at stride 1::
@@ -117,7 +137,7 @@ class OctaveConv(nn.Layer):
         alpha_in: float = 0.5,
         alpha_out: float = 0.5,
         stride: Size2 = 1,
-        padding: Union[int, str, Sequence] = 0,
+        padding: Padding = 0,
         dilation: Size2 = 1,
         groups: int = 1,
         bias_attr: Any = False,
@@ -129,67 +149,27 @@ class OctaveConv(nn.Layer):
         l2h: bool = True,
         conv_layer: Callable[..., nn.Layer] = nn.Conv2D,
     ) -> None:
-        super().__init__()
-        self.in_channels = positive_int(in_channels, "OctaveConv: in_channels")
-        self.out_channels = positive_int(out_channels, "OctaveConv: out_channels")
-        self.groups = positive_int(groups, "OctaveConv: groups")
-        self.kernel_size = size2(kernel_size, "OctaveConv: kernel_size")
-        self.stride = size2(stride, "OctaveConv: stride")
-        self.dilation = size2(dilation, "OctaveConv: dilation")
-        self.padding = padding
-        self.alpha_in = check_alpha(alpha_in, "OctaveConv: alpha_in")
-        self.alpha_out = check_alpha(alpha_out, "OctaveConv: alpha_out")
-        self.in_bands = split_channels(self.in_channels, self.alpha_in)
-        self.out_bands = split_channels(self.out_channels, self.alpha_out)
-        self.downsample = downsample
-
-        paths = self._find_paths(switch(h2l, "OctaveConv: h2l"), switch(l2h, "OctaveConv: l2h"))
-        self._check_groups()
-        pooled = self._check_alignment()
-        if padding_mode not in _PADDING_MODES:
-            self._fail(f"padding_mode must be one of {_PADDING_MODES}, got {padding_mode!r}")
-        if weight_attr is False:
-            self._fail("weight_attr can't be False, a convolution has a kernel")
-        layer_factory(conv_layer, "OctaveConv: conv_layer", "paddle.nn.Conv2D")
-
-        # Pooling replaces the stride; without it the path to the low band strides once more.
-        self._pool_stride = pooled and self.stride == [2, 2]
-        self._pool_h2l = pooled
-        self._up_l2h = self.stride == [1, 1]
-        conv_stride = [1, 1] if self._pool_stride else self.stride
-        h2l_stride = conv_stride if pooled else [2 * s for s in self.stride]
-
-        options = {}
-        if conv_layer is nn.Conv2D:
-            options["groups"] = self.groups
-        elif self.groups > 1:
-            self._fail("groups belong to the conv_layer, as in partial(DualConv, groups=4)")
-        attrs = self._path_attributes(paths, weight_attr, bias_attr, conv_layer)
-        for path in _PATHS:
-            if path not in paths:
-                setattr(self, f"conv_{path.name}", None)
-                continue
-            stride_of_path = {"h2l": h2l_stride, "l2h": [1, 1]}.get(path.name, conv_stride)
-            if self.is_depthwise:
-                options["groups"] = self.in_bands[path.source]
-            conv = conv_layer(
-                self.in_bands[path.source],
-                self.out_bands[path.target],
-                kernel_size=self.kernel_size,
-                stride=stride_of_path,
-                padding=padding,
-                dilation=self.dilation,
-                padding_mode=padding_mode,
-                weight_attr=attrs[path][0],
-                bias_attr=attrs[path][1],
-                **options,
-            )
-            setattr(self, f"conv_{path.name}", conv)
-
-    @property
-    def is_depthwise(self) -> bool:
-        """Whether every input channel is filtered on its own."""
-        return self.groups == self.in_channels > 1
+        plan = plan_octave_conv(
+            in_channels,
+            out_channels,
+            kernel_size,
+            alpha_in,
+            alpha_out,
+            stride,
+            padding,
+            dilation,
+            groups,
+            padding_mode=padding_mode,
+            downsample=downsample,
+            h2l=h2l,
+            l2h=l2h,
+        )
+        super().__init__(plan, _make_convolutions(plan, weight_attr, bias_attr, conv_layer))
+        wanted = plan.arguments
+        self.in_channels, self.out_channels = wanted.in_channels, wanted.out_channels
+        self.alpha_in, self.alpha_out = wanted.alpha_in, wanted.alpha_out
+        self.kernel_size, self.stride = list(wanted.kernel_size), list(wanted.stride)
+        self.groups, self.is_depthwise = wanted.groups, wanted.is_depthwise
 
     def split_kernel(self, kernel: np.ndarray) -> dict[str, np.ndarray]:
         """Cut a whole kernel into those of the paths, high channels first (paper, Fig. 2b).
@@ -201,200 +181,41 @@ class OctaveConv(nn.Layer):
         Returns:
             The kernel of every path that there is, by the name of the sub-layer.
         """
-        names = {f"conv_{path.name}": path for path in _PATHS}
-        present = {name: path for name, path in names.items() if getattr(self, name) is not None}
-        return {name: self._block(path, kernel) for name, path in present.items()}
+        return {
+            f"conv_{path.name}": block_of_kernel(self.plan, path, kernel)
+            for path in self.plan.paths
+        }
 
-    def forward(self, x) -> OctaveFeature:
-        high, low = as_bands(x, self.in_bands, self)
-        if self._pool_stride and high is not None:
-            high = down2(high)
-        y_high = y_low = None
 
-        if self.conv_h2h is not None:
-            y_high = self._convolve(self.conv_h2h, high)
-        if self.conv_l2h is not None:
-            from_low = self._convolve(self.conv_l2h, low)
-            if y_high is None:
-                y_high = up2(from_low) if self._up_l2h else from_low
-            elif self._up_l2h:
-                y_high = plus_up2(y_high, from_low, self.conv_h2h)
-            else:
-                y_high = plus(y_high, from_low, self.conv_h2h, False)
-
-        if self.conv_l2l is not None:
-            y_low = self._convolve(self.conv_l2l, low, self._pool_stride)
-        if self.conv_h2l is not None:
-            from_high = self._convolve(self.conv_h2l, high, self._pool_h2l)
-            y_low = from_high if y_low is None else plus(y_low, from_high, self.conv_l2l, False)
-        return y_high, y_low
-
-    def _convolve(self, conv: nn.Conv2D, x: Tensor, halve: bool = False) -> Tensor:
-        # A network at alpha 0 is the vanilla one to the last bit, so it convolves as that does.
-        vanilla = not (self.in_bands[1] or self.out_bands[1] or self.downsample == "avg_pool")
-        return conv(x) if vanilla else convolve(conv, x, halve)
-
-    def extra_repr(self) -> str:
-        parts = [
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}",
-            f"alpha_in={self.alpha_in:g}, alpha_out={self.alpha_out:g}",
-        ]
-        if self.stride != [1, 1]:
-            parts.append(f"stride={self.stride}")
-        if self.padding != 0:
-            parts.append(f"padding={self.padding!r}")
-        if self.dilation != [1, 1]:
-            parts.append(f"dilation={self.dilation}")
-        if self.groups != 1:
-            parts.append(f"groups={self.groups}")
-        if self.downsample is not None:
-            parts.append(f"downsample={self.downsample!r}")
-        return ", ".join(parts)
-
-    # -- construction ---------------------------------------------------------------------------
-
-    def _fail(self, message: str) -> NoReturn:
-        raise ValueError(f"OctaveConv({self.extra_repr()}): {message}")
-
-    def _find_paths(self, h2l: bool, l2h: bool) -> list[_Path]:
-        if self.is_depthwise and self.alpha_in != self.alpha_out:
-            self._fail(
-                "a depthwise convolution keeps channels in their band: alpha_in must be alpha_out"
-            )
-        wanted = {"h2h": True, "l2l": True, "h2l": h2l, "l2h": l2h}
-        if self.is_depthwise:
-            wanted.update(h2l=False, l2h=False)
-        paths = [
-            path
-            for path in _PATHS
-            if wanted[path.name] and self.in_bands[path.source] and self.out_bands[path.target]
-        ]
-        for band, name in enumerate(("high", "low")):
-            if self.out_bands[band] and not any(path.target == band for path in paths):
-                switch = "l2h" if band == 0 else "h2l"
-                self._fail(
-                    f"the {name} output band has no input; {switch} can't be switched off here"
-                )
-        return paths
-
-    def _check_groups(self) -> None:
-        if self.is_depthwise:
-            for source, target in zip(self.in_bands, self.out_bands):
-                if source and target % source:
-                    self._fail(
-                        f"depthwise: the output bands {self.out_bands} must be multiples of the "
-                        f"input bands {self.in_bands} (high, low)"
-                    )
-            return
-        for which, bands in (("input", self.in_bands), ("output", self.out_bands)):
-            if any(channels % self.groups for channels in bands):
-                self._fail(
-                    f"groups={self.groups} must divide each band, but the {which} has {bands[0]} "
-                    f"high and {bands[1]} low channels; choose another alpha or other groups"
-                )
-
-    def _check_alignment(self) -> bool:
-        """Return whether maps are halved by pooling, after checking that the bands will line up."""
-        if self.downsample not in (None, "avg_pool", "strided_conv"):
-            self._fail("downsample must be 'avg_pool', 'strided_conv' or None")
-        keeps_size = self._keeps_size()
-        halving = self.stride in ([1, 1], [2, 2])
-        low_alive = bool(self.in_bands[1] or self.out_bands[1])
-        high_alive = bool(self.in_bands[0] or self.out_bands[0])
-
-        if low_alive and high_alive:
-            if not halving:
-                self._fail("stride must be 1 or 2 where there are two bands")
-            if not keeps_size:
-                same = [d * (k - 1) / 2 for k, d in zip(self.kernel_size, self.dilation)]
-                advice = (
-                    f"use padding={[int(p) for p in same]}"
-                    if all(p == int(p) for p in same)
-                    else "use an odd kernel_size with padding = dilation * (kernel_size - 1) / 2"
-                )
-                self._fail(
-                    f"the two bands would not line up, {advice}, or a single band (both alphas 0)"
-                )
-            return self.downsample != "strided_conv"
-
-        if self.downsample == "avg_pool":
-            if not halving:
-                self._fail(
-                    "downsample='avg_pool' replaces a stride of 2, use 'strided_conv' for others"
-                )
-            return True
-        return self.downsample is None and low_alive and halving and keeps_size
-
-    def _keeps_size(self) -> bool:
-        """Whether the convolution at stride 1 has an output of the input's size, centred on it."""
-        sides = padding_sides(self.padding, "OctaveConv: padding")
-        margins = [d * (k - 1) for k, d in zip(self.kernel_size, self.dilation)]
-        if any(margin % 2 for margin in margins):
-            return False
-        if sides is None:
-            return str(self.padding).upper() == "SAME" or margins == [0, 0]
-        return sides == [m // 2 for m in margins for _ in range(2)]
-
-    def _path_attributes(
-        self, paths, weight_attr, bias_attr, conv_layer
-    ) -> dict[_Path, tuple[Any, Any]]:
-        """Split the attributes of one ordinary convolution into those of the paths."""
-        if len(paths) == 1:
-            return {paths[0]: (weight_attr, bias_attr)}
-        attr_of_whole = derive_attr(weight_attr, "OctaveConv: weight_attr")
-        initializer = getattr(attr_of_whole, "initializer", None) or KaimingNormal()
-        if conv_layer is not nn.Conv2D:
-            attr_of_whole = None  # its kernel is not used
-        with eager_mode():
-            whole = nn.Conv2D(
-                self.in_channels,
-                self.out_channels,
-                self.kernel_size,
-                groups=self.groups,
-                weight_attr=attr_of_whole,
-                bias_attr=derive_attr(bias_attr, "OctaveConv: bias_attr"),
-            )
-            kernel = as_array(whole.weight)
-            expected = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-            if kernel.shape != expected:  # Assign gives the parameter whatever shape it holds
-                raise ValueError(
-                    f"OctaveConv: the initialiser of weight_attr holds {list(kernel.shape)}, the "
-                    f"whole kernel is {list(expected)}"
-                )
-            bias = None if whole.bias is None else as_array(whole.bias)
-
-        attrs = {}
-        biased = set()
-        for path in sorted(paths, key=lambda p: p.source != p.target):  # a band's own path first
-            bias_of_path: Any = False
-            if bias is not None and path.target not in biased:
-                biased.add(path.target)
-                bias_of_path = derive_attr(
-                    bias_attr,
-                    "OctaveConv: bias_attr",
-                    suffix="hl"[path.target],
-                    initializer=FromArray(bias[self._rows(path)]),
-                )
-            block: Initializer = FromArray(self._block(path, kernel))
-            if conv_layer is not nn.Conv2D:
-                share = self.in_bands[path.source] / self.in_channels
-                block = Scaled(initializer, share**0.5)
-            attrs[path] = (
-                derive_attr(
-                    weight_attr, "OctaveConv: weight_attr", suffix=path.name, initializer=block
-                ),
-                bias_of_path,
-            )
-        return attrs
-
-    def _rows(self, path: _Path) -> slice:
-        high = self.out_bands[0]
-        return slice(0, high) if path.target == 0 else slice(high, None)
-
-    def _block(self, path: _Path, kernel: np.ndarray) -> np.ndarray:
-        """Cut one path's block out of a whole kernel, high channels first (paper, Fig. 2b)."""
-        rows = kernel[self._rows(path)]
-        if self.is_depthwise:
-            return rows
-        high = self.in_bands[0] // self.groups
-        return rows[:, :high] if path.source == 0 else rows[:, high:]
+def _make_convolutions(
+    plan: OctavePlan, weight_attr: Any, bias_attr: Any, conv_layer: Callable[..., nn.Layer]
+) -> dict[str, nn.Layer]:
+    """Make the convolution of every path."""
+    wanted = plan.arguments
+    if weight_attr is False:
+        raise ValueError(
+            f"OctaveConv({wanted}): weight_attr can't be False, a convolution has a kernel"
+        )
+    layer_factory(conv_layer, "OctaveConv: conv_layer", "paddle.nn.Conv2D")
+    takes_groups = conv_layer is nn.Conv2D
+    if wanted.groups > 1 and not takes_groups:
+        raise ValueError(
+            f"OctaveConv({wanted}): groups belong to the conv_layer, as in "
+            "partial(DualConv, groups=4)"
+        )
+    attributes = path_attributes(plan, weight_attr, bias_attr, conv_layer)
+    return {
+        path.name: conv_layer(
+            path.in_channels,
+            path.out_channels,
+            kernel_size=list(wanted.kernel_size),
+            stride=list(path.stride),
+            padding=wanted.padding,
+            dilation=list(wanted.dilation),
+            padding_mode=wanted.padding_mode,
+            weight_attr=attributes[path.name].weight,
+            bias_attr=attributes[path.name].bias,
+            **({"groups": path.groups} if takes_groups else {}),
+        )
+        for path in plan.paths
+    }

@@ -1,0 +1,43 @@
+"""Sums and activations written over a map that nobody else will read.
+
+A large result costs more in fresh pages of memory than in arithmetic: at ``[8, 128, 56, 56]`` an
+addition takes 5 ms, the same addition in place 0.2 ms (AMD EPYC, 2 threads).
+"""
+
+from __future__ import annotations
+
+import paddle
+from paddle import Tensor, nn
+
+from paddle_oct.base.private import is_hooked, sub_layers
+
+# What they return is new, and their gradients do not need it.
+_KEEP_NO_OUTPUT = (nn.Conv2D, nn.BatchNorm2D, nn.SyncBatchNorm)
+
+
+def is_watched(layer: nn.Layer) -> bool:
+    """Whether somebody sees through a hook what a layer, or a part of it, returns."""
+    if is_hooked(layer):
+        return True
+    parts = sub_layers(layer)
+    return bool(parts) and any(is_watched(part) for part in parts.values() if part is not None)
+
+
+def is_free(y: Tensor, made_by: nn.Layer | None) -> bool:
+    """Whether what a layer has just returned may be written over: nobody else sees or needs it."""
+    if made_by is None or not y.place.is_cpu_place():
+        return False
+    may_be_kept = type(made_by) not in _KEEP_NO_OUTPUT and paddle.is_grad_enabled()
+    return not may_be_kept and not is_watched(made_by)
+
+
+def can_add_in_place(y: Tensor, x: Tensor) -> bool:
+    """Whether ``y.add_(x)`` is ``y + x``."""
+    return y.dtype == x.dtype and y.shape == x.shape
+
+
+def can_activate_in_place(x: Tensor, act: nn.Layer, made_by: nn.Layer | None) -> bool:
+    """Whether an activation may be written over its input, of a layer or, if None, of a sum."""
+    if made_by is None:
+        return x.place.is_cpu_place() and not is_watched(act)
+    return type(made_by) in _KEEP_NO_OUTPUT and is_free(x, made_by) and not is_watched(act)
