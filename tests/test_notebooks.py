@@ -1,7 +1,7 @@
-"""Every notebook runs, and was committed with the outputs of a complete run."""
+"""Every notebook runs, and was committed with the outputs of a complete run of its code."""
 
+import copy
 import importlib.util
-import os
 import re
 from pathlib import Path
 
@@ -10,10 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+QUICK = ("01_octave_feature_and_layer", "02_parameters")  # to run; the others take minutes
 notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def load_build():
+@pytest.fixture(scope="module")
+def build():
     spec = importlib.util.spec_from_file_location("build", ROOT / "notebooks" / "build.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -54,10 +56,41 @@ def test_outputs_are_kept_and_clean(path):
 
 
 @notebook
-def test_a_notebook_runs(path, tmp_path, monkeypatch):
-    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(places))
-    content = load_build().execute(path, tmp_path)  # raises where a cell does
+def test_outputs_are_of_the_present_code(path, build):
+    content = nbformat.read(path, as_version=4)
+    assert build.kept_fingerprint(content) == build.code_fingerprint(content), (
+        f"the outputs are out of date: python notebooks/build.py {path.name}"
+    )
+
+
+def test_a_change_of_the_code_is_noticed(build):
+    content = nbformat.read(NOTEBOOKS[0], as_version=4)
+    before = build.code_fingerprint(content)
+    changed = copy.deepcopy(content)
+    for cell in changed.cells:  # text and outputs may change
+        if cell.cell_type == "markdown":
+            cell.source += " More text."
+        else:
+            cell.outputs = []
+    assert build.code_fingerprint(changed) == before
+    code_cells(changed)[-1].source += "\n1"
+    assert build.code_fingerprint(changed) != before
+    moved = copy.deepcopy(content)  # a line goes over from one cell to the next
+    first, second, *_ = code_cells(moved)
+    lines = first.source.splitlines(keepends=True)
+    first.source, second.source = "".join(lines[:-1]).rstrip("\n"), lines[-1] + "\n" + second.source
+    assert build.code_fingerprint(moved) != before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
+        for path in NOTEBOOKS
+    ],
+)
+def test_a_notebook_runs(path, build, tmp_path):
+    content = build.execute(path, tmp_path)  # raises where a cell does
     errors = [problem for problem in problems(content) if "stderr" not in problem]
     assert errors == []
 

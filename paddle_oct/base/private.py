@@ -107,6 +107,14 @@ def sub_layers(layer: nn.Layer) -> dict[str, nn.Layer | None]:
     return own._sub_layers
 
 
+def optimizer_of(model: paddle.Model) -> paddle.optimizer.Optimizer:
+    """Return the optimiser of a ``paddle.Model``: distributed training replaces the one that
+    ``prepare`` was given, and no public attribute has the one that is in use.
+    """
+    own: Any = model
+    return own._optimizer
+
+
 # -- memory --------------------------------------------------------------------------------------
 
 

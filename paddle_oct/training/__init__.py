@@ -1,20 +1,37 @@
 """Data sets, recipes, and training through ``paddle.Model.fit``."""
 
-from .curves import draw_curves, read_scalars
-from .data import ImageData, list_data, load_data, load_test_folder, read_class_names
+from .by_name import load_network, load_run_data, resume, train
+from .checkpoint import Checkpoint, CheckpointState, Row
+from .curves import draw_curves
+from .data import (
+    DataOptions,
+    ImageData,
+    NetworkInputs,
+    list_data,
+    load_data,
+    load_test_folder,
+    read_class_names,
+)
 from .evaluate import evaluate, predict_images, predict_logits
-from .fit import Result, fit, load_network, load_run_data, prepare, resume, train
+from .fit import Result, fit
+from .prepare import prepare
 from .preprocessing import Preprocessing, read_image
 from .recipe import Recipe
-from .run_folder import Checkpoint, RunFolder
+from .run_folder import Origin, RunFolder
+from .scalars import read_scalars
 from .trained import Trained
 
 __all__ = [
     "Checkpoint",
+    "CheckpointState",
+    "DataOptions",
     "ImageData",
+    "NetworkInputs",
+    "Origin",
     "Preprocessing",
     "Recipe",
     "Result",
+    "Row",
     "RunFolder",
     "Trained",
     "draw_curves",

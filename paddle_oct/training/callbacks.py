@@ -1,4 +1,4 @@
-"""What happens during ``paddle.Model.fit`` beside training: measuring, recording, saving."""
+"""What happens during ``paddle.Model.fit`` besides training: measuring, recording, saving."""
 
 from __future__ import annotations
 
@@ -8,23 +8,32 @@ import math
 import random
 import time
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import paddle
 from paddle import nn
 from paddle.callbacks import Callback, ProgBarLogger, VisualDL
+from paddle.distributed import ParallelEnv, get_rank
 
+from paddle_oct.base.private import optimizer_of
 from paddle_oct.views import add_graph
 
-from .curves import draw_curves, record_files
-from .run_folder import Row, RunFolder
+from .checkpoint import CheckpointState, Row
+from .curves import draw_curves
+from .data import NetworkInputs
+from .run_folder import RunFolder
+from .scalars import record_files
+
+#: What Paddle passes to a callback: a dictionary that does not match Paddle's own hint (the loss is
+#: a list, for one), or None.
+Logs = Any
 
 
 class SeedEpochs(Callback):
-    """Make all random numbers of an epoch a function of the seed and the epoch's number.
+    """Make all random numbers of an epoch depend on the seed and the epoch's number alone.
 
-    So a run that is resumed goes on exactly as it would have, with no random state to be stored.
+    So a resumed run goes on exactly as it would have, with no random state to be stored.
     """
 
     def __init__(self, seed: int, sampler: paddle.io.DistributedBatchSampler, done: int) -> None:
@@ -33,11 +42,11 @@ class SeedEpochs(Callback):
         self.sampler = sampler
         self.done = done
 
-    def on_epoch_begin(self, epoch: int | None = None, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         key = (self.seed, self.done + epoch)
         of_all, of_process = (
             np.random.SeedSequence((*key, *process)).generate_state(1)[0]
-            for process in ((), (paddle.distributed.get_rank(),))
+            for process in ((), (get_rank(),))
         )
         self.sampler.set_epoch(int(of_all))  # every process must draw the same order
         paddle.seed(int(of_process))
@@ -48,69 +57,76 @@ class SeedEpochs(Callback):
 class CheckImages(Callback):
     """Stop where an image of these data sets could not be read, and say which."""
 
-    def __init__(self, *data_sets: Any) -> None:
+    def __init__(self, *data_sets: NetworkInputs) -> None:
         super().__init__()
         self._data_sets = data_sets
 
-    def _check(self, step: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, step: int, logs: Logs = None) -> None:
+        self._check()
+
+    def on_eval_batch_end(self, step: int, logs: Logs = None) -> None:
+        self._check()
+
+    def _check(self) -> None:
         for data_set in self._data_sets:
             data_set.check()
 
-    on_train_batch_end = on_eval_batch_end = _check
-
 
 class EpochMeter(Callback):
-    """Take the means of an epoch, which ``paddle.Model`` reports for accuracies alone.
+    """Take the means of an epoch; ``paddle.Model`` reports those of the accuracies alone.
 
-    Before the callbacks after it see them, the loss of an evaluation is replaced by its mean over
-    all images.
-
-    Attributes:
-        row: the loss and accuracies of the epoch for both splits, and its speed.
+    The loss of an evaluation is replaced by its mean over all images, for the callbacks that come
+    after this one.
     """
 
     def __init__(self, done: int) -> None:
         super().__init__()
         self.done = done
-        self.row: Row = {}
+        self._columns: dict[str, float] = {}
 
-    def on_epoch_begin(self, epoch: int | None = None, logs: dict | None = None) -> None:
+    @property
+    def row(self) -> Row:
+        """The losses and accuracies of the epoch and its speed, once it was evaluated."""
+        return cast("Row", dict(self._columns))
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._start()
-        self.row = {"epoch": self.done + epoch + 1}
+        self._columns = {"epoch": self.done + epoch + 1}
 
-    def on_train_batch_end(self, step: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, step: int, logs: Logs = None) -> None:
         self._count(logs)
-        _require_finite(logs["loss"][0], f"the loss in epoch {self.row['epoch']}, step {step + 1}")
+        epoch = self._columns["epoch"]
+        _require_finite(logs["loss"][0], f"the loss in epoch {epoch}, step {step + 1}")
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        seconds = time.perf_counter() - self.started
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        seconds = time.perf_counter() - self._started
         self._report("train", logs)
-        self.row["images_per_second"] = round(self.images / seconds, 2)
+        self._columns["images_per_second"] = round(self._images / seconds, 2)
 
-    def on_eval_begin(self, logs: dict | None = None) -> None:
+    def on_eval_begin(self, logs: Logs = None) -> None:
         self._start()
 
-    def on_eval_batch_end(self, step: int, logs: dict | None = None) -> None:
+    def on_eval_batch_end(self, step: int, logs: Logs = None) -> None:
         self._count(logs)
 
-    def on_eval_end(self, logs: dict | None = None) -> None:
-        logs["loss"] = [self.loss / self.images]
+    def on_eval_end(self, logs: Logs = None) -> None:
+        logs["loss"] = [self._loss / self._images]
         self._report("eval", logs)
 
     def _start(self) -> None:
-        self.started = time.perf_counter()
-        self.images, self.loss = 0, 0.0
+        self._started = time.perf_counter()
+        self._images, self._loss = 0, 0.0
 
-    def _count(self, logs: dict) -> None:
+    def _count(self, logs: Logs) -> None:
         images = logs["batch_size"]
-        self.images += images
-        self.loss += logs["loss"][0] * images
+        self._images += images
+        self._loss += logs["loss"][0] * images
 
-    def _report(self, split: str, logs: dict) -> None:
-        self.row[f"{split}_loss"] = round(self.loss / self.images, 6)
+    def _report(self, split: str, logs: Logs) -> None:
+        self._columns[f"{split}_loss"] = round(self._loss / self._images, 6)
         for name, value in logs.items():
             if name.startswith("acc"):
-                self.row[f"{split}_{name}"] = round(float(value), 6)
+                self._columns[f"{split}_{name}"] = round(float(value), 6)
 
 
 def _require_finite(loss: float, what: str) -> None:
@@ -126,12 +142,12 @@ class Progress(ProgBarLogger):
         self.done = done
         self.total = epochs
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         super().on_train_begin(logs)
         self.epochs = self.total
 
-    def on_epoch_begin(self, epoch: int | None = None, logs: dict | None = None) -> None:
-        super().on_epoch_begin(self.done + epoch, logs)
+    def on_epoch_begin(self, epoch: int | None = None, logs: Logs = None) -> None:
+        super().on_epoch_begin(self.done + (epoch or 0), logs)
 
 
 class Record(VisualDL):
@@ -148,12 +164,13 @@ class Record(VisualDL):
         self.meter = meter
         self.network = network
         self.input_size = input_size
+        self._writes = ParallelEnv().local_rank == 0  # as Paddle's callback does
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         from visualdl import LogWriter
 
         super().on_train_begin(logs)
-        if not self._is_write():
+        if not self._writes:
             return
         files = record_files(self.run.visualdl_path)
         with contextlib.redirect_stdout(io.StringIO()):  # it remarks on a file that goes on
@@ -165,15 +182,16 @@ class Record(VisualDL):
             except ValueError as error:  # somebody's network may not be traceable
                 warnings.warn(str(error), stacklevel=2)
 
-    def on_epoch_begin(self, epoch: int | None = None, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int | None = None, logs: Logs = None) -> None:
         super().on_epoch_begin(epoch, logs)
-        self.epoch = self.meter.done + epoch
+        self.epoch = self.meter.done + (epoch or 0)
 
-    def on_train_batch_end(self, step: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, step: int, logs: Logs = None) -> None:
         super().on_train_batch_end(step, logs)
-        self._add("train/learning_rate", self.train_step, self.model._optimizer.get_lr())
+        assert self.model is not None
+        self._add("train/learning_rate", self.train_step, optimizer_of(self.model).get_lr())
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._add("train/images_per_second", self.epoch, self.meter.row["images_per_second"])
 
     def close(self) -> None:
@@ -183,7 +201,7 @@ class Record(VisualDL):
             del self.writer
 
     def _add(self, tag: str, step: int, value: float) -> None:
-        if self._is_write():
+        if self._writes:
             self.writer.add_scalar(tag=tag, step=step, value=value)
 
 
@@ -195,19 +213,19 @@ class SaveEpochs(Callback):
         best_epoch: the first epoch of the highest test accuracy.
     """
 
-    def __init__(self, run: RunFolder, meter: EpochMeter, state: dict[str, Any] | None) -> None:
+    def __init__(self, run: RunFolder, meter: EpochMeter, state: CheckpointState | None) -> None:
         super().__init__()
         self.run = run
         self.meter = meter
-        self.history: list[Row] = state["history"] if state else []
-        self.best_epoch: int = state["best_epoch"] if state else 0
+        self.history = state["history"] if state else []
+        self.best_epoch = state["best_epoch"] if state else 0
 
-    def on_eval_end(self, logs: dict | None = None) -> None:
-        row = dict(self.meter.row)
+    def on_eval_end(self, logs: Logs = None) -> None:
+        row = self.meter.row
         _require_finite(row["eval_loss"], f"the loss on the test set after epoch {row['epoch']}")
         self.history.append(row)
-        best = max(self.history, key=lambda row: row["eval_acc_top1"])
-        self.best_epoch = int(best["epoch"])
-        if paddle.distributed.get_rank() == 0:
+        self.best_epoch = max(self.history, key=lambda row: row["eval_acc_top1"])["epoch"]
+        if get_rank() == 0:
+            assert self.model is not None
             self.run.save(self.history, self.best_epoch, self.model)
             draw_curves(self.history, self.run.curves_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Sequence
 
 import numpy as np
 import paddle
@@ -11,8 +11,10 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.metric import Accuracy
 
+from paddle_oct.base.modes import kept_modes
+
 from .callbacks import CheckImages, EpochMeter
-from .data import ImageData
+from .data import ImageData, NetworkInputs
 from .preprocessing import Preprocessing, read_image
 
 
@@ -26,7 +28,10 @@ def evaluate(network: nn.Layer, data: ImageData, batch_size: int = 64) -> dict[s
     model.prepare(loss=nn.CrossEntropyLoss(), metrics=accuracies(data))
     test_set = data.test_set()
     callbacks = [CheckImages(test_set), EpochMeter(0)]
-    result = model.evaluate(test_set, batch_size, verbose=0, callbacks=callbacks)
+    with kept_modes(network):
+        result: dict[str, Any] = model.evaluate(
+            test_set, batch_size, verbose=0, callbacks=callbacks
+        )
     (loss,) = result.pop("loss")
     return {"loss": loss, **{name: float(value) for name, value in result.items()}}
 
@@ -43,18 +48,19 @@ def predict_logits(
     model = paddle.Model(network)
     model.prepare()
     test_set = data.test_set()
-    images = _Images(test_set)
-    (logits,) = model.predict(images, batch_size=batch_size, stack_outputs=True, verbose=0)
+    images = _WithoutLabels(test_set)
+    with kept_modes(network):
+        (logits,) = model.predict(images, batch_size=batch_size, stack_outputs=True, verbose=0)
     test_set.check()
     return logits, np.array([test_set[i][1] for i in range(len(test_set))])
 
 
-class _Images(paddle.io.Dataset):
-    def __init__(self, labelled: paddle.io.Dataset) -> None:
+class _WithoutLabels(paddle.io.Dataset):
+    def __init__(self, labelled: NetworkInputs) -> None:
         super().__init__()
         self.labelled = labelled
 
-    def __getitem__(self, index: int):
+    def __getitem__(self, index: int) -> tuple[np.ndarray]:
         return (self.labelled[index][0],)
 
     def __len__(self) -> int:
@@ -79,7 +85,6 @@ def predict_images(
     """
     transform = preprocessing.for_inference()
     inputs = [np.asarray(transform(read_image(path)), dtype="float32") for path in paths]
-    network.eval()
-    with paddle.no_grad():
+    with kept_modes(network, training=False), paddle.no_grad():
         outputs = [F.softmax(network(paddle.to_tensor(x[None])), axis=-1).numpy() for x in inputs]
     return np.concatenate(outputs)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Iterable, Tuple
 
 import numpy as np
 from paddle.vision import transforms as T
 from PIL import Image, ImageOps
+
+_PerChannel = Tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,15 @@ class Preprocessing:
     """
 
     size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: _PerChannel
+    std: _PerChannel
     short_side: int | None = None
 
     def for_training(self, augmentation: str) -> T.Compose:
         """Return the transform of training images: ``"none"``, ``"crop"`` or ``"crop+flip"``."""
         if augmentation == "none":
             return self.for_inference()
+        steps: list[T.BaseTransform[Any, Any]]
         if self.short_side:
             steps = [T.RandomResizedCrop(self.size, scale=(0.25, 1.0))]
         else:
@@ -44,19 +48,20 @@ class Preprocessing:
 
     def for_inference(self) -> T.Compose:
         """Return the transform of test images, without anything random."""
+        steps: list[T.BaseTransform[Any, Any]]
         if self.short_side:
             steps = [T.Resize(self.short_side), T.CenterCrop(self.size)]
         else:
             steps = [T.Resize((self.size, self.size))]
         return T.Compose([*steps, *self._to_input()])
 
-    def _to_input(self) -> list[T.BaseTransform]:
-        scaled = {"mean": [255 * m for m in self.mean], "std": [255 * s for s in self.std]}
-        return [T.Transpose(), T.Normalize(data_format="CHW", **scaled)]
+    def _to_input(self) -> list[T.BaseTransform[Any, Any]]:
+        mean, std = [255 * m for m in self.mean], [255 * s for s in self.std]
+        return [T.Transpose(), T.Normalize(mean, std, data_format="CHW")]
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """Read an image file as RGB, turned as its camera noted.
+    """Read an image file as RGB, turned upright as its camera noted.
 
     Raises:
         ValueError: there is no such file, or it can't be read as an image.
@@ -73,8 +78,12 @@ def read_image(path: str | Path) -> Image.Image:
         raise ValueError(f"{path}: can't be read as an image ({error})") from error
 
 
-def channel_statistics(images) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation of red, green and blue over images, pixels in [0, 1]."""
+def channel_statistics(images: Iterable[Any]) -> tuple[_PerChannel, _PerChannel]:
+    """Return mean and standard deviation of red, green and blue over images, pixels in [0, 1].
+
+    Args:
+        images: PIL images or arrays ``[H, W, 3]`` with values of 0 to 255.
+    """
     count, total, squares = 0, np.zeros(3), np.zeros(3)
     for image in images:
         pixels = np.asarray(image, dtype="float64").reshape(-1, 3) / 255
@@ -83,4 +92,9 @@ def channel_statistics(images) -> tuple[tuple[float, ...], tuple[float, ...]]:
         squares += (pixels**2).sum(axis=0)
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
-    return tuple(mean.round(4).tolist()), tuple(std.round(4).tolist())
+    return _rounded(mean), _rounded(std)
+
+
+def _rounded(channels: np.ndarray) -> _PerChannel:
+    red, green, blue = channels.round(4).tolist()
+    return red, green, blue

@@ -72,7 +72,7 @@ class Recipe:
 
     def _check_type(self, spec: dataclasses.Field) -> None:
         value = getattr(self, spec.name)
-        wanted = {"int": int, "float": (int, float), "str": str}[spec.type]
+        wanted = {"int": int, "float": (int, float), "str": str}[str(spec.type)]
         if isinstance(value, bool) or not isinstance(value, wanted):
             raise TypeError(f"recipe: {spec.name} must be of type {spec.type}, got {value!r}")
         choices = spec.metadata["choices"]

@@ -2,11 +2,11 @@
 
 ::
 
-    RUN/config.json                     network, data set, preprocessing, recipe, versions
-    RUN/history.csv                     a row per epoch
-    RUN/curves.png                      the same as a picture
-    RUN/visualdl/                       the VisualDL record and the network's graph
-    RUN/checkpoints/epoch-0007/         model.pdparams, model.pdopt (the optimiser), state.json
+    RUN/config.json                 network, data set, preprocessing, recipe, versions
+    RUN/history.csv                 a row per epoch
+    RUN/curves.png                  the same as a picture
+    RUN/visualdl/                   the VisualDL record and the network's graph
+    RUN/checkpoints/epoch-0007/     see ``checkpoint.py``
 
 A checkpoint is written under another name and renamed when it is complete; only the last and the
 best are kept.
@@ -17,81 +17,36 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping, Sequence, TypedDict
 
 import paddle
-from paddle import nn
 
 from paddle_oct.base.files import write_atomically
-from paddle_oct.weights import read_pickle
 
-Row = dict[str, float]
-
+from .checkpoint import Checkpoint, Row, read_json
+from .data import DataOptions
+from .preprocessing import Preprocessing
+from .recipe import Recipe
 
 _CONFIG_KEYS = ("network", "classes", "preprocessing", "recipe")
-_STATE_KEYS = ("epoch", "best_epoch", "history", "parameter_names")
 
 
-def _read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} can't be read ({error})") from error
-    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
-    if missing:
-        raise ValueError(f"{path} is damaged: it lacks {', '.join(missing)}")
-    return content
+class Origin(TypedDict):
+    """How a run makes its network and its data set.
 
+    Attributes:
+        model: a name that :func:`paddle_oct.create_model` knows.
+        model_options: its options.
+        data: a name that :func:`load_data` knows.
+        data_options: its options.
+    """
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A complete checkpoint: the network, the optimiser and the history up to an epoch."""
-
-    folder: Path
-
-    @property
-    def prefix(self) -> str:
-        """What ``paddle.Model.load`` takes."""
-        return str(self.folder / "model")
-
-    @property
-    def weights(self) -> Path:
-        """The file of the network's parameters."""
-        return self.folder / "model.pdparams"
-
-    def restore_optimizer(self, network: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
-        """Give an optimiser the state that it had for this network.
-
-        Paddle stores it by the parameters' global names, which count all layers ever made in the
-        process; here they are translated to those of this process.
-        """
-        own = parameter_names(network)
-        names = {stored: own[key] for key, stored in self.state["parameter_names"].items()}
-        longest_first = sorted(names, key=len, reverse=True)
-
-        def translated(key: str) -> str:
-            name = next((n for n in longest_first if key == n or key.startswith(f"{n}_")), None)
-            return key if name is None else names[name] + key[len(name) :]
-
-        state = read_pickle(f"{self.prefix}.pdopt")
-        renamed = {translated(key): value for key, value in state.items()}
-        masters = renamed.get("master_weights", {})
-        if masters:
-            renamed["master_weights"] = {translated(key): value for key, value in masters.items()}
-        optimizer.set_state_dict(renamed)
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """``epoch``, ``best_epoch``, ``history`` and ``parameter_names`` when it was written.
-
-        Raises:
-            ValueError: the file is damaged.
-        """
-        return _read_json(self.folder / "state.json", _STATE_KEYS)
+    model: str
+    model_options: dict[str, Any]
+    data: str
+    data_options: DataOptions
 
 
 class RunFolder:
@@ -101,7 +56,7 @@ class RunFolder:
         self.path = Path(path)
 
     @classmethod
-    def create(cls, path: str | Path, config: dict[str, Any]) -> RunFolder:
+    def create(cls, path: str | Path, config: Mapping[str, Any]) -> RunFolder:
         """Start a run in a new folder.
 
         Raises:
@@ -160,12 +115,50 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the run was started with.
+        """What the run was started with, as ``config.json`` has it.
 
         Raises:
             ValueError: the file is damaged.
         """
-        return _read_json(self.config_path, _CONFIG_KEYS)
+        return read_json(self.config_path, _CONFIG_KEYS)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the data set's classes, by label."""
+        return tuple(self.config["classes"])
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """From an image to the network's input."""
+        return Preprocessing(**self.config["preprocessing"])
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the network is trained."""
+        return Recipe.from_dict(self.config["recipe"])
+
+    @property
+    def origin(self) -> Origin:
+        """How the network and the data set are made by name.
+
+        Raises:
+            ValueError: the run was started with a network of its user's.
+        """
+        config = self.config
+        if "model" not in config:
+            raise ValueError(
+                f"{self.path} was trained with a network of its user's ({config['network']}), "
+                "which can't be made by name; build it and call paddle_oct.training.fit or evaluate"
+            )
+        missing = [key for key in Origin.__annotations__ if key not in config]
+        if missing:
+            raise ValueError(f"{self.config_path} is damaged: it lacks {', '.join(missing)}")
+        return {
+            "model": config["model"],
+            "model_options": config["model_options"],
+            "data": config["data"],
+            "data_options": config["data_options"],
+        }
 
     @property
     def last(self) -> Checkpoint | None:
@@ -182,53 +175,28 @@ class RunFolder:
     def _checkpoint(self, epoch: int) -> Checkpoint:
         return Checkpoint(self.checkpoints_path / f"epoch-{epoch:04d}")
 
-    def save(self, history: list[Row], best_epoch: int, model: paddle.Model) -> None:
+    def save(self, history: Sequence[Row], best_epoch: int, model: paddle.Model) -> None:
         """Write the checkpoint of the last epoch in ``history``, and the history itself.
 
         Args:
-            history: a row per epoch, each with its number under ``"epoch"``.
+            history: a row per epoch.
             best_epoch: the epoch whose checkpoint is kept beside the last.
             model: the network and its optimiser.
 
         Raises:
             OSError: it can't be written; the previous checkpoint and the history remain.
         """
-        epoch = int(history[-1]["epoch"])
-        state = {
-            "epoch": epoch,
-            "best_epoch": best_epoch,
-            "history": history,
-            "parameter_names": parameter_names(model.network),
-        }
-        partial = self.checkpoints_path / ".partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            partial.mkdir()
-            checkpoint = Checkpoint(partial)
-            model.save(checkpoint.prefix)
-            write_atomically(partial / "state.json", json.dumps(state))
-            # Left by a run that was stopped between its last rename and its next epoch.
-            shutil.rmtree(self._checkpoint(epoch).folder, ignore_errors=True)
-            os.replace(partial, self._checkpoint(epoch).folder)
-        except OSError as error:
-            where = self._checkpoint(epoch).folder
-            raise OSError(error.errno, error.strerror, str(where)) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        last = self._checkpoint(history[-1]["epoch"])
+        last.write(model, history, best_epoch)
         self._write_history(history)
-        keep = {self._checkpoint(epoch).folder, self._checkpoint(best_epoch).folder}
+        keep = {last.folder, self._checkpoint(best_epoch).folder}
         for folder in self.checkpoints_path.glob("epoch-*"):
             if folder not in keep:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _write_history(self, history: list[Row]) -> None:
+    def _write_history(self, history: Sequence[Row]) -> None:
         table = io.StringIO()
         writer = csv.DictWriter(table, fieldnames=list(history[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
         write_atomically(self.history_path, table.getvalue())
-
-
-def parameter_names(network: nn.Layer) -> dict[str, str]:
-    """Return the global names of a network's parameters by their names in the state dict."""
-    return {key: parameter.name for key, parameter in network.named_parameters()}

@@ -10,21 +10,21 @@ from paddle import nn
 
 from paddle_oct.models import create_model, preprocessing
 
+from .by_name import load_network
 from .data import read_class_names
-from .fit import load_network
 from .preprocessing import Preprocessing
 from .run_folder import RunFolder
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network that can be tested and asked.
+    """A network that can be tested and asked about images.
 
     Attributes:
         network: with its weights.
         preprocessing: from an image to its input.
-        classes: the names of its outputs; numbers where nobody named them.
-        named: whether somebody did.
+        classes: the names of its outputs; numbers if they have no names.
+        named: whether they have names.
         weights: where they come from.
     """
 
@@ -46,14 +46,14 @@ class Trained:
             ValueError: there are no weights yet, or as in ``load_network``.
         """
         if weights is None:
-            if run.best is None:
+            best = run.best
+            if best is None:
                 raise ValueError(f"{run.path}: no epoch was completed, there are no weights yet")
-            weights = run.best.weights
-        config = run.config
+            weights = best.weights
         return cls(
             load_network(run, weights),
-            Preprocessing(**config["preprocessing"]),
-            tuple(config["classes"]),
+            run.preprocessing,
+            run.classes,
             named=True,
             weights=str(weights),
         )
@@ -78,8 +78,9 @@ class Trained:
             ValueError: as ``create_model``, or the file names more or fewer classes.
         """
         outputs = options.get("num_classes", 1000)
-        names = tuple(map(str, range(outputs)))
-        if class_names is not None:
+        if class_names is None:
+            names = tuple(map(str, range(outputs)))
+        else:
             names = read_class_names(class_names)
             if len(names) != outputs:
                 raise ValueError(

@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn import datasets as sklearn_datasets
 
 from paddle_oct.training import Recipe, evaluate, fit, load_data, read_image
-from paddle_oct.training.data import _CIFAR100_CLASSES
+from paddle_oct.training.data.cifar import _CIFAR100_CLASSES
 
 SHARED = Path(__file__).parents[3] / "shared" / "cifar10"
 
@@ -117,10 +117,10 @@ def test_cifar10_reads_the_published_layout(cifar10):
 def test_real_cifar10_comes_out_normalised(tmp_path):
     with lzma.open(SHARED / "cifar10_test.npz.xz") as file:
         packed = np.load(io.BytesIO(file.read()))
-    ends, labels = packed["offsets"], packed["labels"].tolist()
+    jpegs, ends, labels = packed["jpeg"], packed["offsets"], packed["labels"].tolist()
     pixels = np.stack(
         [
-            np.asarray(Image.open(io.BytesIO(packed["jpeg"][ends[i] : ends[i + 1]].tobytes())))
+            np.asarray(Image.open(io.BytesIO(jpegs[ends[i] : ends[i + 1]].tobytes())))
             for i in range(0, 10_000, 10)  # they are sorted by class
         ]
     )

@@ -203,6 +203,21 @@ def test_by_name_and_back(tmp_path):
     np.testing.assert_allclose(probabilities[0], shifted / shifted.sum(), rtol=1e-4, atol=1e-7)
 
 
+def test_testing_and_predicting_leave_every_layer_in_its_mode(data, tmp_path):
+    network = small_network()
+    network[2].eval()  # the dropout alone
+    image, _ = data.test[0]
+    image.save(tmp_path / "digit.png")
+    for use in (
+        lambda: evaluate(network, data),
+        lambda: predict_logits(network, data),
+        lambda: predict_images(network, [tmp_path / "digit.png"], data.preprocessing),
+    ):
+        use()
+        modes = [layer.training for layer in network]
+        assert modes == [True, True, False, True, True, True]
+
+
 def test_a_vanilla_network_is_trained_the_same_way(tmp_path):
     result = train(
         "mobilenet_v1",

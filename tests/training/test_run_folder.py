@@ -8,8 +8,8 @@ from pathlib import Path
 import paddle
 import pytest
 
+from paddle_oct.base.files import write_atomically
 from paddle_oct.training import RunFolder
-from paddle_oct.training.run_folder import write_atomically
 
 
 class FakeModel:
@@ -127,3 +127,10 @@ def test_a_damaged_file_is_named(tmp_path, file, text, message):
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         _ = run.last.state if run.last else run.config
+
+
+def test_an_incomplete_origin_is_named(tmp_path):
+    config = {**dict.fromkeys(("network", "classes", "preprocessing", "recipe"), ""), "model": "x"}
+    run = RunFolder.create(tmp_path / "run", config)
+    with pytest.raises(ValueError, match=r"config\.json is damaged: it lacks model_options, data"):
+        _ = run.origin

@@ -1,0 +1,57 @@
+"""A network in a ``paddle.Model``, ready to be trained by a recipe."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+from paddle.static import InputSpec
+
+from paddle_oct.base.errors import first_line
+from paddle_oct.base.modes import kept_modes
+
+from .data import ImageData
+from .evaluate import accuracies
+from .recipe import Recipe
+
+
+def prepare(network: nn.Layer, data: ImageData, recipe: Recipe, steps: int = 1) -> paddle.Model:
+    """Wrap a network in a ``paddle.Model`` that trains by the recipe and counts accuracies.
+
+    Args:
+        network: any network that turns ``[N, 3, H, W]`` into ``[N, classes]``.
+        data: its data set.
+        recipe: how to train.
+        steps: batches in an epoch, for the learning rate's schedule.
+    """
+    size = data.preprocessing.size
+    model = paddle.Model(
+        network,
+        inputs=[InputSpec([None, 3, size, size], "float32", "image")],
+        labels=[InputSpec([None], "int64", "label")],
+    )
+    model.prepare(
+        recipe.make_optimizer(network, steps),
+        recipe.make_loss(),
+        accuracies(data),
+        amp_configs=recipe.amp,
+    )
+    return model
+
+
+def check_output(network: nn.Layer, data: ImageData) -> None:
+    """Run a network on one blank image, before a run is started that could not succeed.
+
+    Raises:
+        ValueError: it can't take the data set's images, or does not answer with a row of classes.
+    """
+    name, size = type(network).__name__, data.preprocessing.size
+    shape = [1, 3, size, size]
+    try:
+        with kept_modes(network, training=False), paddle.no_grad():
+            output = network(paddle.zeros(shape))
+    except Exception as error:  # whatever somebody's network meets
+        raise ValueError(f"{name} can't take images of {shape}: {first_line(error)}") from error
+    wanted = [1, len(data.classes)]
+    if not isinstance(output, paddle.Tensor) or list(output.shape) != wanted:
+        got = list(output.shape) if isinstance(output, paddle.Tensor) else type(output).__name__
+        raise ValueError(f"{name} must turn {shape} into {wanted} for {data.name}, got {got}")
