@@ -37,6 +37,7 @@ def execute(path: Path, folder: str | Path) -> nbformat.NotebookNode:
         timeout=900,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # or the same text comes in different pieces every time
         resources={"metadata": {"path": str(folder)}},
     )
     places = [str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]

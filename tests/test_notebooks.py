@@ -58,9 +58,8 @@ def test_outputs_are_kept_and_clean(path):
 @notebook
 def test_outputs_are_of_the_present_code(path, build):
     content = nbformat.read(path, as_version=4)
-    assert build.kept_fingerprint(content) == build.code_fingerprint(content), (
-        f"the outputs are out of date: python notebooks/build.py {path.name}"
-    )
+    kept, present = build.kept_fingerprint(content), build.code_fingerprint(content)
+    assert kept == present, f"the outputs are out of date: python notebooks/build.py {path.name}"
 
 
 def test_a_change_of_the_code_is_noticed(build):

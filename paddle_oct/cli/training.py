@@ -214,7 +214,7 @@ def evaluate(
         raise click.UsageError("--model needs a folder of images per class: --data-file FOLDER")
     trained = find_trained(run, model, weights, class_names, gather_settings(alpha, options))
     if run is not None:
-        overrides: training.DataOptions = {} if data_file is None else {"data_file": data_file}
+        overrides = {} if data_file is None else {"data_file": data_file}
         data = training.load_run_data(training.RunFolder.open(run), **overrides)
     else:
         outputs = trained.classes if trained.named else len(trained.classes)

@@ -86,8 +86,8 @@ class EpochMeter(Callback):
 
     @property
     def row(self) -> Row:
-        """The losses and accuracies of the epoch and its speed, once it was evaluated."""
-        return cast("Row", dict(self._columns))
+        """The epoch's losses, accuracies and speed; those of the test set once it was evaluated."""
+        return cast("Row", dict(self._columns))  # Paddle names the accuracies at run time
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._start()

@@ -51,6 +51,12 @@ def finished(tmp_path_factory, data):
     return fit(network, data, RECIPE, tmp_path_factory.mktemp("run") / "a", verbose=0), network
 
 
+@pytest.fixture
+def without_graph(monkeypatch):
+    """Leave out the picture of the network, which takes longer than a short run itself."""
+    monkeypatch.setattr("paddle_oct.training.callbacks.add_graph", lambda *arguments: None)
+
+
 class StopIn(paddle.callbacks.Callback):
     """Break a run in the middle of an epoch, as Ctrl-C does."""
 
@@ -142,7 +148,7 @@ def test_visualdl_has_the_curves_and_the_graph(finished):
     assert b"conv2d" in graph.read_bytes()
 
 
-@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("epoch", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_resumed_run_equals_an_uninterrupted_one(finished, data, tmp_path, monkeypatch, epoch):
     interrupt_in(monkeypatch, epoch)
     with pytest.raises(KeyboardInterrupt):
@@ -176,7 +182,7 @@ def test_mixed_precision_trains(data, tmp_path):
     assert np.isfinite(history[0]["train_loss"])
 
 
-def test_by_name_and_back(tmp_path):
+def test_by_name_and_back(tmp_path, without_graph):
     run_dir = tmp_path / "run"
     options = {"scale": 0.25, "alpha": 0.25}
     result = train(
@@ -218,7 +224,8 @@ def test_testing_and_predicting_leave_every_layer_in_its_mode(data, tmp_path):
         assert modes == [True, True, False, True, True, True]
 
 
-def test_a_vanilla_network_is_trained_the_same_way(tmp_path):
+@pytest.mark.slow
+def test_a_vanilla_network_is_trained_the_same_way(tmp_path, without_graph):
     result = train(
         "mobilenet_v1",
         recipe=Recipe(epochs=1, batch_size=16),
@@ -236,11 +243,11 @@ def test_a_network_of_ones_own_cannot_be_made_by_name(finished):
         load_network(result.run)
 
 
-def test_a_run_that_stopped_in_its_first_epoch_starts_again(tmp_path, monkeypatch):
+def test_a_run_that_stopped_in_its_first_epoch_starts_again(tmp_path, monkeypatch, without_graph):
     arguments = {
         "recipe": Recipe(epochs=2, batch_size=8),
         "model_options": {"scale": 0.25},
-        "data_options": {"limit": 32, "image_size": 32},
+        "data_options": {"limit": 24, "image_size": 32},
         "verbose": 0,
     }
     whole = train("oct_mobilenet_v1", run_dir=tmp_path / "whole", **arguments)
