@@ -68,7 +68,7 @@ class ConvSettings(NamedTuple):
     padding: Any
     dilation: list[int]
     groups: int
-    padding_mode: str
+    padding_mode: Any
     data_format: str
 
     @property

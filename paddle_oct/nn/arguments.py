@@ -8,12 +8,13 @@ from typing import Any, Sequence, Union
 
 import numpy as np
 import paddle
-from paddle.nn.initializer import Assign, Initializer
+from paddle.nn.initializer import Assign
+from paddle.nn.initializer.initializer import Initializer
 
 Size2 = Union[int, Sequence[int]]
 
 
-def positive_int(value: int, name: str) -> int:
+def positive_int(value: Any, name: str) -> int:
     """Return ``value`` as an int, or say which argument is wrong."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a positive integer, got {value!r}")
@@ -118,13 +119,14 @@ class FromArray(Initializer):
     def __deepcopy__(self, memo: dict) -> FromArray:
         return self  # Paddle copies a parameter's attributes, and the layer keeps the original
 
-    def forward(self, var, block=None):
+    def forward(self, param: paddle.Tensor, block: Any = None) -> paddle.Tensor | None:
+        assert self.value is not None, "an array initialises one parameter"
         if not paddle.in_dynamic_mode():
-            return Assign(self.value)(var, block)
+            return Assign(self.value)(param, block)
         with paddle.no_grad():
-            paddle.assign(paddle.to_tensor(self.value).astype(var.dtype), output=var)
+            paddle.assign(paddle.to_tensor(self.value).astype(param.dtype), output=param)
         self.value = None
-        return var
+        return param
 
 
 class Scaled(Initializer):
@@ -135,12 +137,12 @@ class Scaled(Initializer):
         self.initializer = initializer
         self.factor = factor
 
-    def forward(self, var, block=None):
+    def forward(self, param: paddle.Tensor, block: Any = None) -> paddle.Tensor | None:
         if not paddle.in_dynamic_mode():
             raise ValueError("this layer can be made in dynamic mode only, not in a static program")
-        self.initializer(var, block)
+        self.initializer(param, block)
         with paddle.no_grad():
-            return paddle.assign(var * self.factor, output=var)
+            return paddle.assign(param * self.factor, output=param)
 
 
 def as_array(parameter: paddle.Tensor) -> np.ndarray:

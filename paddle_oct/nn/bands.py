@@ -71,7 +71,7 @@ class OctaveNorm(nn.Layer):
         self.high = norm_layer(self.bands[0]) if self.bands[0] else None
         self.low = norm_layer(self.bands[1]) if self.bands[1] else None
 
-    def forward(self, x) -> OctaveFeature:
+    def forward(self, x: Tensor | OctaveFeature) -> OctaveFeature:
         return map_bands(self.high, as_bands(x, self.bands, "OctaveNorm"), self.low)
 
 
@@ -216,11 +216,15 @@ class OctaveSE(nn.Layer):
         self.excite_h = nn.Conv2D(squeezed, high, 1) if high else None
         self.excite_l = nn.Conv2D(squeezed, low, 1) if low else None
 
-    def forward(self, x) -> OctaveFeature:
+    def forward(self, x: Tensor | OctaveFeature) -> OctaveFeature:
         x = as_bands(x, self.bands, "OctaveSE")
         squeezed = F.relu(self.squeeze(self.pool(x)))
-        return map_bands(
-            lambda high: high * F.sigmoid(self.excite_h(squeezed)),
-            x,
-            lambda low: low * F.sigmoid(self.excite_l(squeezed)),
-        )
+        high, low = x
+        return _excited(high, self.excite_h, squeezed), _excited(low, self.excite_l, squeezed)
+
+
+def _excited(band: Tensor | None, excite: nn.Layer | None, squeezed: Tensor) -> Tensor | None:
+    """Scale a band by the gates that a convolution makes of the squeezed means."""
+    if band is None or excite is None:
+        return None
+    return band * F.sigmoid(excite(squeezed))

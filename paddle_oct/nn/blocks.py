@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from paddle import nn
+from paddle import Tensor, nn
 
 from . import fast
 from .arguments import Size2, layer_factory
@@ -66,7 +66,7 @@ class Conv_BN(nn.Layer):
         self.bn_h = norm_layer(high) if high else None
         self.bn_l = norm_layer(low) if low else None
 
-    def forward(self, x) -> OctaveFeature:
+    def forward(self, x: Tensor | OctaveFeature) -> OctaveFeature:
         return map_bands(self.bn_h, self.conv(x), self.bn_l)
 
 
@@ -111,7 +111,7 @@ class Conv_BN_ACT(Conv_BN):
         layer_factory(activation_layer, "Conv_BN_ACT: activation_layer", "paddle.nn.ReLU")
         self.act = activation_layer()
 
-    def forward(self, x) -> OctaveFeature:
+    def forward(self, x: Tensor | OctaveFeature) -> OctaveFeature:
         high, low = super().forward(x)
         return (
             None if high is None else fast.activate(self.act, high, made_by=self.bn_h),

@@ -56,16 +56,20 @@ def split_channels(channels: int, alpha: float) -> tuple[int, int]:
 
 
 def map_bands(
-    high_fn: Callable[[Tensor], Tensor],
+    high_fn: Callable[[Tensor], Tensor] | None,
     x: OctaveFeature,
     low_fn: Callable[[Tensor], Tensor] | None = None,
 ) -> OctaveFeature:
-    """Apply ``high_fn`` to the high band and ``low_fn`` (by default the same) to the low band."""
+    """Apply ``high_fn`` to the high band and ``low_fn`` (by default the same) to the low band.
+
+    The function of a band that is ``None`` may be ``None``.
+    """
     high, low = as_pair(x, "map_bands")
-    return (
-        None if high is None else high_fn(high),
-        None if low is None else (low_fn or high_fn)(low),
-    )
+    return _apply(high_fn, high), _apply(low_fn or high_fn, low)
+
+
+def _apply(function: Callable[[Tensor], Tensor] | None, band: Tensor | None) -> Tensor | None:
+    return band if band is None or function is None else function(band)
 
 
 @paddle.jit.not_to_static  # which cannot read a function as a default value
@@ -178,14 +182,15 @@ def as_bands(
         ValueError: a band too many or too few, a wrong channel count or rank, or two bands whose
             sizes or batches do not belong together.
     """
+    pair: Any = x
     if _is_tensor(x) and not all(channels):
-        x = (x, None) if channels[0] else (None, x)
-    problem = _problem_with(x, channels)
+        pair = (x, None) if channels[0] else (None, x)
+    problem = _problem_with(pair, channels)
     if problem is not None:
         name = where if isinstance(where, str) else f"{type(where).__name__}({where.extra_repr()})"
         error, message = problem
         raise error(f"{name}: {message}")
-    return x[0], x[1]
+    return pair[0], pair[1]
 
 
 def _problem_with(x: Any, channels: tuple[int, int]) -> tuple[type[Exception], str] | None:

@@ -6,7 +6,8 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 from paddle import nn
-from paddle.nn.initializer import Initializer, KaimingNormal
+from paddle.nn.initializer import KaimingNormal
+from paddle.nn.initializer.initializer import Initializer
 
 from paddle_oct.base.private import eager_mode
 

@@ -8,7 +8,7 @@ that is global to the process. ``README.md`` in this folder explains.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import paddle
 import paddle.nn.functional as F
@@ -90,6 +90,14 @@ def _convolve_eagerly(conv: Any, x: Tensor, pool: bool) -> Tensor:
     if case is None or kernel is None:
         return conv(down2(x) if pool else x)
     return run_kernel(conv, x, kernel, case, down2 if pool else None)
+
+
+@overload
+def add(y: Tensor, x: Tensor | None, made_by: nn.Layer | None) -> Tensor: ...
+
+
+@overload
+def add(y: Tensor | None, x: Tensor | None, made_by: nn.Layer | None) -> Tensor | None: ...
 
 
 def add(y: Tensor | None, x: Tensor | None, made_by: nn.Layer | None) -> Tensor | None:

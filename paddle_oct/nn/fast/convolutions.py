@@ -203,7 +203,8 @@ class _Recomputing(PyLayer):
         return kernel.run(x if halve is None else halve(x), weight, case)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> list[Tensor | None]:
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (gradient,) = gradients
         inputs = ctx.saved_tensor()
         x, weight = inputs if ctx.map_first else reversed(inputs)
         halved = x if ctx.halve is None else ctx.halve(x)

@@ -46,7 +46,8 @@ class _Halve(PyLayer):
         return _interpolate(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (gradient,) = gradients
         return spread_over_means(gradient, ctx.size)
 
 
@@ -114,7 +115,8 @@ class Doubled(PyLayer):
         return double_by_product(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (gradient,) = gradients
         width = ctx.shape[3]
         twice = _doubling(width, gradient.dtype)
         rows = paddle.matmul(gradient.reshape([-1, 4 * width]), twice, transpose_y=True)
