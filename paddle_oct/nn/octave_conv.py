@@ -32,6 +32,11 @@ class OctaveLayer(nn.Layer):
         super().__init__()
         self.plan = plan
         self.in_bands, self.out_bands = plan.in_bands, plan.out_bands
+        wanted = plan.arguments
+        self.in_channels, self.out_channels = wanted.in_channels, wanted.out_channels
+        self.alpha_in, self.alpha_out = wanted.alpha_in, wanted.alpha_out
+        self.kernel_size, self.stride = list(wanted.kernel_size), list(wanted.stride)
+        self.groups, self.is_depthwise = wanted.groups, wanted.is_depthwise
         self.conv_h2h = convs.get("h2h")
         self.conv_h2l = convs.get("h2l")
         self.conv_l2h = convs.get("l2h")
@@ -165,11 +170,6 @@ class OctaveConv(OctaveLayer):
             l2h=l2h,
         )
         super().__init__(plan, _make_convolutions(plan, weight_attr, bias_attr, conv_layer))
-        wanted = plan.arguments
-        self.in_channels, self.out_channels = wanted.in_channels, wanted.out_channels
-        self.alpha_in, self.alpha_out = wanted.alpha_in, wanted.alpha_out
-        self.kernel_size, self.stride = list(wanted.kernel_size), list(wanted.stride)
-        self.groups, self.is_depthwise = wanted.groups, wanted.is_depthwise
 
     def split_kernel(self, kernel: np.ndarray) -> dict[str, np.ndarray]:
         """Cut a whole kernel into those of the paths, high channels first (paper, Fig. 2b).

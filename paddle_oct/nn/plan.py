@@ -155,7 +155,11 @@ def plan_octave_conv(
         padding_mode=padding_mode,
         downsample=downsample,
     )
-    names = _path_names(wanted, switch(h2l, "OctaveConv: h2l"), switch(l2h, "OctaveConv: l2h"))
+    return _decide(wanted, switch(h2l, "OctaveConv: h2l"), switch(l2h, "OctaveConv: l2h"))
+
+
+def _decide(wanted: ConvArguments, h2l: bool, l2h: bool) -> OctavePlan:
+    names = _path_names(wanted, h2l, l2h)
     _check_bands_are_fed(wanted, names)
     _check_groups(wanted)
     _check_choices(wanted)
