@@ -1,48 +1,14 @@
 """The rooms of the package stand in one order, and every import points to an earlier one."""
 
 import ast
-from pathlib import Path
 
 import pytest
+from rooms import PACKAGE, ROOMS, imports, name_of
 
-PACKAGE = Path(__file__).parents[1] / "paddle_oct"
-ROOMS = (
-    *("base", "nn", "lightweight", "weights", "cost", "views", "models", "conversion"),
-    *("deploy", "training", "bench", "cli"),
-)
 FILES = sorted(PACKAGE.rglob("*.py"))
 ROOM_FILES = [path for path in FILES if path.parent != PACKAGE]
 LONGEST_FILE = 400
 LONGEST_FUNCTION_OF_THE_HEART = 40
-
-
-def name_of(path):
-    """``paddle_oct/nn/feature.py`` -> ``("nn", "feature")``; a package goes by its folder."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return parts[:-1] if parts[-1] == "__init__" else parts
-
-
-def imports(path):
-    """Yield what of this package a file imports, wherever it stands in the file."""
-    package = path.relative_to(PACKAGE).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            target = tuple(node.module.split(".")) if node.module else ()
-            if node.level:
-                base = package[: len(package) - node.level + 1]
-                target = (*base, *target)
-            elif target[:1] == ("paddle_oct",):
-                target = target[1:]
-            else:
-                continue
-            for alias in node.names:
-                inner = PACKAGE.joinpath(*target, alias.name)
-                is_module = inner.is_dir() or inner.with_suffix(".py").is_file()
-                yield (*target, alias.name) if is_module else target
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.split(".")[0] == "paddle_oct":
-                    yield tuple(alias.name.split(".")[1:])
 
 
 def test_every_room_has_its_place():
