@@ -73,9 +73,11 @@ class Conv_BN(nn.Layer):
 class Conv_BN_ACT(Conv_BN):
     """Octave convolution, then one norm and one activation per band.
 
+    The other arguments are those of :class:`Conv_BN`, in its order; ``activation_layer`` follows
+    ``norm_layer``.
+
     Args:
         activation_layer (Callable): makes the activation, without arguments. Both bands share it.
-        others: as in :class:`Conv_BN`, in its order; ``activation_layer`` follows ``norm_layer``.
     """
 
     def __init__(
