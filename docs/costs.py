@@ -31,7 +31,7 @@ class Cost(NamedTuple):
     macs: int
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def measure(name: str, alpha: float | None = None) -> Cost:
     """Return the cost of a network: parameters as ``paddle.summary`` counts them, MACs by ours."""
     import paddle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from griffe import Alias, Class, DataclassesExtension, Extension, Module, Object
@@ -32,13 +33,12 @@ class Docstrings(Extension):
                     room.members[name] = Alias(name, member.members[name], parent=room)
         for item in objects:
             if item.docstring is not None:
-                text = ROLE.sub(
-                    lambda match: self.link(item, *match.groups()), item.docstring.value
-                )
+                text = ROLE.sub(partial(self.link, item), item.docstring.value)
                 item.docstring.value = SEVERAL.sub(_one_each, text)
 
-    def link(self, item: Object, short: str, name: str) -> str:
+    def link(self, item: Object, role: re.Match[str]) -> str:
         """Return what a role becomes: a link in Markdown if the name is public, or code."""
+        short, name = role.groups()
         last = name.rpartition(".")[2]
         shown = last if short else name
         owner = item if isinstance(item, Class) else item.parent

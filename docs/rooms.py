@@ -93,7 +93,8 @@ def draw(edges: dict[str, list[str]], path: Path = DRAWING) -> None:
     plt.rcParams["svg.hashsalt"] = "rooms"
     figure, axes = plt.subplots(figsize=(11, 7.4), dpi=110)
     at = {room: (-STEP[0] * k, STEP[1] * k) for k, room in enumerate(ROOMS)}
-    for room, other in ((room, other) for room in edges for other in edges[room]):
+    arrows = [(room, other) for room, others in edges.items() for other in others]
+    for room, other in arrows:
         (x, y), (u, v) = at[room], at[other]
         side, head, color = (1, "v", DOWN) if v < y else (-1, "^", UP)
         look = {"color": color, "lw": 1.6, "zorder": 1 if v < y else 2}
@@ -105,7 +106,7 @@ def draw(edges: dict[str, list[str]], path: Path = DRAWING) -> None:
         corner = (x - WIDTH / 2, y - HEIGHT / 2)
         axes.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, lw=1.1, zorder=3, **look))
         axes.text(x, y - 0.02, room, ha="center", va="center", fontsize=12, color=INK, zorder=4)
-    if all(ROOMS.index(other) < ROOMS.index(room) for room in edges for other in edges[room]):
+    if all(ROOMS.index(other) < ROOMS.index(room) for room, other in arrows):
         axes.text(at["cli"][0] - WIDTH / 2, 1.2, LEGEND, va="center", fontsize=11.5, color=INK)
     axes.set_aspect("equal")
     axes.axis("off")
