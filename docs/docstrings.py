@@ -25,7 +25,12 @@ class Docstrings(Extension):
         DataclassesExtension().on_package(pkg=pkg, loader=loader)
         rooms = [member for member in pkg.members.values() if isinstance(member, Module)]
         objects = list(_walk(pkg))
-        self.homes = {str(name): room.path for room in rooms for name in room.exports or ()}
+        self.homes = {
+            str(name): room.path
+            for room in rooms
+            for name in room.exports or ()
+            if room.members[str(name)].has_docstring
+        }
         for room in rooms:
             for name in map(str, room.exports or ()):
                 member = room.members[name]

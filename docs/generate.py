@@ -21,6 +21,7 @@ from pathlib import Path
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
+import command_table
 import costs
 import rooms
 import speeds
@@ -30,6 +31,7 @@ BLOCKS = {
     "costs": costs.short_table,
     "parameters": costs.long_table,
     "speed": speeds.table,
+    "commands": command_table.table,
     "rooms": lambda language: rooms.table(),
 }
 DRAWINGS = {"rooms": lambda: rooms.draw(rooms.read_edges())}

@@ -21,6 +21,7 @@ OUTSIDE = (
     "CONTRIBUTING.md",
     "benchmarks/*.md",
     "notebooks/*.ipynb",
+    "paddle_oct/**/README.md",
 )
 CHINESE = "\u3000-\u303f\u4e00-\u9fff\uff00-\uffef"  # characters and punctuation
 BROKEN_LINE = re.compile(rf"(?<=[{CHINESE}])\n(?=[{CHINESE}])")
@@ -41,7 +42,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     name = page.file.src_uri
     if name.endswith(".ipynb"):
         return markdown
-    outside = any(Path(name).match(pattern) for pattern in OUTSIDE)
+    outside = not (ROOT / "docs" / name).exists()
     in_repository = posixpath.dirname(name if outside else f"docs/{name}")
     on_site = posixpath.dirname(name)
 

@@ -59,7 +59,7 @@ def test_pages_have_their_blocks():
     assert ("ARCHITECTURE.md", "rooms") in found
 
 
-@pytest.mark.parametrize("name", ["rooms", "speed"])
+@pytest.mark.parametrize("name", ["commands", "rooms", "speed"])
 def test_blocks_are_fresh(name):
     for page, block, content in generated():
         if block == name:
@@ -107,6 +107,12 @@ def test_the_opening_says_what_the_table_says():
         for readme in READMES:
             opening = read(readme).partition("\n## ")[0]
             assert re.search(rf"{shown} (为 )?{share}", opening), (readme, shown, share)
+
+
+def test_the_page_of_networks_has_every_network():
+    page = read(ROOT / "docs" / "networks.md")
+    for part in re.split(r"^## ", page, flags=re.M)[1:]:
+        assert set(re.findall(r"^\| `(\w+)`", part, re.M)) == set(paddle_oct.list_models())
 
 
 def test_a_block_is_replaced_and_its_surroundings_are_not():
