@@ -17,7 +17,7 @@ ROOMS = (
     *("deploy", "training", "bench", "cli"),
 )
 DRAWING = Path(__file__).with_suffix(".svg")
-WIDTH, HEIGHT, STEP = 1.84, 0.58, (1.24, 0.86)  # of a room, and from one to the next
+WIDTH, HEIGHT, STEP = 1.96, 0.6, (1.28, 0.88)  # of a room, and from one to the next
 INK, FILL, DOWN, UP = "#222222", "#EAF2F8", "#5B9BC8", "#D00000"
 LEGEND = """An import leaves its room to the right,
 turns at the dot, and comes down
@@ -105,7 +105,7 @@ def draw(edges: dict[str, list[str]], path: Path = DRAWING) -> None:
         look = {"boxstyle": "round,pad=0,rounding_size=0.14", "facecolor": FILL, "edgecolor": INK}
         corner = (x - WIDTH / 2, y - HEIGHT / 2)
         axes.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, lw=1.1, zorder=3, **look))
-        axes.text(x, y - 0.02, room, ha="center", va="center", fontsize=12, color=INK, zorder=4)
+        axes.text(x, y - 0.02, room, ha="center", va="center", fontsize=10.5, color=INK, zorder=4)
     if all(ROOMS.index(other) < ROOMS.index(room) for room, other in arrows):
         axes.text(at["cli"][0] - WIDTH / 2, 1.2, LEGEND, va="center", fontsize=11.5, color=INK)
     axes.set_aspect("equal")
