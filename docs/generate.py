@@ -34,7 +34,6 @@ BLOCKS = {
     "commands": command_table.table,
     "rooms": lambda language: rooms.table(),
 }
-DRAWINGS = {"rooms": lambda: rooms.draw(rooms.read_edges())}
 PAGES = {
     "networks": ("benchmarks/networks.py", "--write"),
     "octavize": ("benchmarks/octavize.py", "--write"),
@@ -75,8 +74,8 @@ def write(name: str) -> None:
         if name in dict(blocks(text)):
             new = replace(text, name, BLOCKS[name](language(path)))
             path.write_text(new, encoding="utf-8")
-    if name in DRAWINGS:
-        DRAWINGS[name]()
+    if name == "rooms":
+        rooms.draw(rooms.read_edges())
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The rooms of the package and what they import from each other, read from the source.
 
-python docs/rooms.py     # draws docs/rooms.svg; the table of ARCHITECTURE.md: docs/generate.py
+``python docs/generate.py rooms`` writes the table of ARCHITECTURE.md, and draws docs/rooms.svg.
 """
 
 from __future__ import annotations
@@ -113,7 +113,3 @@ def draw(edges: dict[str, list[str]], path: Path = DRAWING) -> None:
     metadata = {"Date": None} if path.suffix == ".svg" else None
     figure.savefig(path, bbox_inches="tight", facecolor="white", metadata=metadata)
     plt.close(figure)
-
-
-if __name__ == "__main__":
-    draw(read_edges())
