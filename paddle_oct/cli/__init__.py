@@ -1,4 +1,8 @@
-"""The command line, ``paddle-oct``: it parses, calls and prints. One file per room's commands."""
+"""The command line, ``paddle-oct``: it parses, calls and prints. One file per room's commands.
+
+Paddle takes seconds to import, and the help and the shell's completion need nothing of it. So the
+commands import the rooms that they call when they run.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +10,25 @@ import logging
 import os
 import sys
 import warnings
-from typing import Any
-
-# Before Paddle is imported: its remarks to developers are no news to the user of a command.
-os.environ.setdefault("GLOG_minloglevel", "2")
-warnings.filterwarnings("ignore", module=r"paddle\.")
+from typing import Any, NoReturn
 
 import click
 
+from paddle_oct.base.interrupts import forget_unhandled_interrupt
 from paddle_oct.version import __version__
 
 from . import (
     analysis,
+    completion,
     convs,
     deploy,
     models,
     octavize,
+    trained,
     training,
     views,
     weights,
 )
-
-for _talkative in ("matplotlib", "httpx", "paddle.utils.download"):
-    logging.getLogger(_talkative).setLevel(logging.WARNING)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -53,17 +53,19 @@ def cli(debug: bool) -> None:
     paddle-oct structure oct_resnet50 --depth 2       the tree of its layers
     paddle-oct export oct_resnet50 --output oct.onnx  for ONNX Runtime and OpenVINO
     paddle-oct bench oct_resnet50 --against resnet50  a race on the engines
+
+    The Tab key completes commands, options and names: 'paddle-oct completion --help' says how.
     """  # noqa: D301 - click wants the character that \b stands for
 
 
 for _command in (
     training.train,
-    training.evaluate,
-    training.predict,
+    trained.evaluate,
+    trained.predict,
     models.summary,
     models.models,
     weights.import_weights,
-    octavize.octavize_command,
+    octavize.octavize,
     analysis.compare,
     analysis.sweep,
     analysis.accuracy,
@@ -72,34 +74,47 @@ for _command in (
     views.frequencies,
     deploy.export,
     deploy.bench,
+    completion.completion,
 ):
     cli.add_command(_command)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; one line for an error, exit status 2, and 130 for Ctrl-C."""
-    warnings.showwarning = _show_warning
-    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
+    _quieten()
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        status = cli.main(arguments, prog_name="paddle-oct", standalone_mode=False)
+        status = cli.main(
+            arguments if given else ["--help"], prog_name="paddle-oct", standalone_mode=False
+        )
     except click.ClickException as error:
         _exit_with(error.format_message())
     except click.Abort:
-        # Of an interrupt that passed through the exec of a string Python keeps a mark, and under
-        # "python -m" kills itself at the end, whatever its exit status; the next exec clears it.
-        exec("")
+        forget_unhandled_interrupt()
         sys.exit(130)
     except (ValueError, TypeError, FloatingPointError, OSError) as error:
-        if debug:
+        if "--debug" in given:
             raise
         _exit_with(str(error))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _quieten() -> None:
+    """Keep from the user of a command what Paddle and others say to developers.
+
+    This comes before Paddle is imported, or it would have said much already.
+    """
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    warnings.filterwarnings("ignore", module=r"paddle\.")
+    warnings.showwarning = _show_warning
+    for talkative in ("matplotlib", "httpx", "paddle.utils.download"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     click.echo(f"paddle-oct: warning: {' '.join(str(message).split())}", err=True)
 
 
-def _exit_with(message: str) -> None:
+def _exit_with(message: str) -> NoReturn:
     click.echo(f"paddle-oct: error: {' '.join(message.split())}", err=True)
     sys.exit(2)

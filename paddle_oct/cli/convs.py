@@ -2,31 +2,70 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
-from tabulate import tabulate
 
-from paddle_oct.cost import compare_convolutions
-
-_COUNT = click.IntRange(min=1)
+from .options import COUNT
 
 
-@click.command()
-@click.option("--in", "in_channels", type=_COUNT, default=64, show_default=True)
-@click.option("--out", "out_channels", type=_COUNT, default=64, show_default=True)
-@click.option("--kernel", "kernel_size", type=_COUNT, default=3, show_default=True)
-@click.option("--size", type=_COUNT, default=56, show_default=True, help="Height and width.")
-@click.option("--stride", type=click.IntRange(1, 2), default=1, show_default=True)
+@click.command(short_help="Print what one convolution costs, of each kind.")
+@click.option(
+    "--in", "in_channels", type=COUNT, default=64, show_default=True, help="Channels of the input."
+)
+@click.option(
+    "--out",
+    "out_channels",
+    type=COUNT,
+    default=64,
+    show_default=True,
+    help="Channels of the output.",
+)
+@click.option(
+    "--kernel",
+    "kernel_size",
+    type=COUNT,
+    default=3,
+    show_default=True,
+    help="Height and width of the kernel.",
+)
+@click.option(
+    "--size", type=COUNT, default=56, show_default=True, help="Height and width of the input."
+)
+@click.option(
+    "--stride",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="Stride of the convolution.",
+)
 @click.option(
     "--groups",
-    type=_COUNT,
+    type=COUNT,
     default=4,
     show_default=True,
-    help="Of the grouped convolution and of DualConv.",
+    help="Groups of the grouped convolution and of DualConv.",
 )
-@click.option("--p", type=_COUNT, default=4, show_default=True, help="The part of HetConv.")
-@click.option("--alpha", type=float, default=0.5, show_default=True, help="Of the octave.")
-def convs(**settings: int | float) -> None:
+@click.option(
+    "--p",
+    type=COUNT,
+    default=4,
+    show_default=True,
+    help="In HetConv, one kernel in P has the full size.",
+)
+@click.option(
+    "--alpha",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="Share of low-frequency channels of the octave convolutions.",
+)
+def convs(**settings: Any) -> None:
     """Print what a convolution costs as each of the lightweight kinds, without biases."""
+    from tabulate import tabulate
+
+    from paddle_oct.cost import compare_convolutions
+
     rows = [
         (row.name, f"{row.parameters:,}", f"{row.parameter_ratio:.3f}", f"{row.macs:,}",
          f"{row.mac_ratio:.3f}")

@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from paddle_oct import bench, deploy
-from paddle_oct.base.files import check_output, write_atomically
+from paddle_oct.base.files import check_output
+from paddle_oct.base.tables import render
 
-from .networks import find_network, network_options
+from .names import EXPORT_FORMATS, RACE_ENGINES, NameType, all_models
+from .networks import network_options
+from .options import NumbersType, batch_size_option, image_size_option
+from .output import write_text
 
 _DYNAMIC = {"all": True, "batch": "batch", "none": False}
+_FORMATS_BY_SUFFIX = {".onnx": "onnx", ".pdmodel": "paddle"}
 
 
-class NumbersType(click.ParamType):
-    """Numbers with commas between them: ``1,8``."""
-
-    name = "number[,number...]"
-
-    def __init__(self, kind: type) -> None:
-        self.kind = kind
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return [self.kind(part) for part in value.split(",")]
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers such as 1,8", param, ctx)
-
-
-@click.command()
+@click.command(short_help="Write a network for Paddle Inference, ONNX Runtime or OpenVINO.")
 @network_options
 @click.option("--output", required=True, type=click.Path(), help="The new file: .onnx or .pdmodel.")
-@click.option("--format", "form", help="onnx or paddle. [default: by the output's suffix]")
-@click.option("--weights", type=click.Path(), help="A .pdparams file. [default: none, at random]")
-@click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--format",
+    type=NameType(EXPORT_FORMATS),
+    help="onnx or paddle. [default: by the output's suffix]",
+)
+@click.option("--weights", type=click.Path(), help="A .pdparams file. [default: random weights]")
+@batch_size_option
 @click.option(
     "--dynamic",
     type=click.Choice(list(_DYNAMIC)),
@@ -53,50 +40,82 @@ class NumbersType(click.ParamType):
 def export(
     model: str,
     output: str,
-    form: str | None,
+    format: str | None,
     weights: str | None,
     batch_size: int,
     dynamic: str,
     force: bool,
-    **settings: Any,
+    image_size: int | None,
+    settings: dict[str, Any],
 ) -> None:
     """Fold MODEL and write it for Paddle Inference, ONNX Runtime or OpenVINO.
 
     MODEL is a name that 'paddle-oct models' lists, or the folder of a training run.
     """
-    if form is None:
-        forms = {".onnx": "onnx", ".pdmodel": "paddle"}
-        if Path(output).suffix not in forms:
+    from paddle_oct import deploy, training
+
+    if format is None:
+        format = _FORMATS_BY_SUFFIX.get(Path(output).suffix)
+        if format is None:
             raise ValueError(f"{output}: must end in .onnx or .pdmodel, or give --format")
-        form = forms[Path(output).suffix]
-    network, image_size = find_network(model, **settings, weights=weights)
+    network, size = training.find_network(model, settings, image_size=image_size, weights=weights)
     network.eval()
-    size = (batch_size, 3, image_size, image_size)
-    path = deploy.export(network, output, form, size, dynamic=_DYNAMIC[dynamic], force=force)
+    input_size = (batch_size, 3, size, size)
+    path = deploy.export(network, output, format, input_size, _DYNAMIC[dynamic], force)
     takes = {
         "all": "any batch, height and width",
-        "batch": f"any batch of 3x{image_size}x{image_size}",
-        "none": "x".join(map(str, size)),
+        "batch": f"any batch of 3x{size}x{size}",
+        "none": "x".join(map(str, input_size)),
     }
     click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, takes {takes[dynamic]}, checked")
     if weights is None and not Path(model).is_dir():
         click.echo("its weights are random; --weights gives it others", err=True)
 
 
-@click.command()
-@click.argument("model")
-@click.option("--against", required=True, help="The network to race it against.")
+@click.command(short_help="Race a network against another on several engines.")
+@click.argument("model", type=NameType(all_models))
+@click.option(
+    "--against",
+    required=True,
+    type=NameType(all_models),
+    help="The network to race it against.",
+)
 @click.option(
     "--engines",
+    type=NameType(RACE_ENGINES, several=True),
     default="onnxruntime,openvino,paddle",
     show_default=True,
-    help=f"Of {', '.join(bench.RACE_ENGINES)}, with commas. 'train' is a training step.",
+    help=f"Of {', '.join(RACE_ENGINES)}, with commas. 'train' is a training step.",
 )
-@click.option("--batch-sizes", type=NumbersType(int), default="1,8", show_default=True)
-@click.option("--alphas", type=NumbersType(float), default="0.5", show_default=True)
-@click.option("--threads", type=NumbersType(int), default="2", show_default=True)
-@click.option("--image-size", type=click.IntRange(min=1), default=224, show_default=True)
-@click.option("--repeats", type=click.IntRange(min=2), default=20, show_default=True)
+@click.option(
+    "--batch-sizes",
+    type=NumbersType(int),
+    default="1,8",
+    show_default=True,
+    help="Images in a batch.",
+)
+@click.option(
+    "--alphas",
+    type=NumbersType(float),
+    default="0.5",
+    show_default=True,
+    help="Shares of low-frequency channels in [0, 1].",
+)
+@click.option(
+    "--threads",
+    type=NumbersType(int),
+    default="2",
+    show_default=True,
+    help="Threads of an engine.",
+)
+@image_size_option
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=2),
+    default=20,
+    show_default=True,
+    help="How often each network runs.",
+)
 @click.option("--csv", "csv_file", type=click.Path(), help="Write the table to this file.")
 @click.option("--json", "json_file", type=click.Path(), help="Write the table to this file.")
 @click.option("--plot", type=click.Path(), help="Draw the ratios in this .png file.")
@@ -105,45 +124,36 @@ def bench(
     model: str,
     against: str,
     engines: str,
-    batch_sizes: list[int],
-    alphas: list[float],
-    threads: list[int],
-    image_size: int,
-    repeats: int,
     csv_file: str | None,
     json_file: str | None,
     plot: str | None,
     force: bool,
+    **conditions: Any,
 ) -> None:
     """Race MODEL against another network on several engines.
 
     Both run in one process and in turns; medians, with half the distance of the quartiles. Both are
     folded and exported alike.
     """
+    from paddle_oct.bench import draw_race, race_table, races
+
     for path in (csv_file, json_file, plot):
         if path is not None:
             check_output(path, force)
     names = [name.strip() for name in engines.split(",")]
-    for name in names:
-        bench.check_engine(name)
     results = []
-    for engine, count, batch, alpha in itertools.product(names, threads, batch_sizes, alphas):
-        size = (batch, 3, image_size, image_size)
-        result = bench.race(model, against, engine, alpha, size, count, repeats)
+    for result in races(model, against, names, **conditions):
         click.echo(
-            f"{result.engine}, batch {batch}, alpha {alpha:g}, {count} threads: {result.ratio:.3f}",
+            f"{result.engine}, batch {result.input_size[0]}, alpha {result.alpha:g}, "
+            f"{result.threads} threads: {result.ratio:.3f}",
             err=True,
         )
         results.append(result)
-    click.echo(bench.race_table(results))
+    click.echo(race_table(results))
     records = [result.as_dict() for result in results]
-    if csv_file:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
-        write_atomically(Path(csv_file), text.getvalue())
-    if json_file:
-        write_atomically(Path(json_file), json.dumps(records, indent=2) + "\n")
-    if plot:
-        bench.draw_race(results, plot)
+    if csv_file is not None:
+        write_text(csv_file, render(records, "csv"))
+    if json_file is not None:
+        write_text(json_file, render(records, "json"))
+    if plot is not None:
+        draw_race(results, plot)

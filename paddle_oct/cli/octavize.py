@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from paddle_oct.base.files import check_output
-from paddle_oct.conversion import octavize
-from paddle_oct.models import create_model, load_weights
-from paddle_oct.weights import save_weights
 
-from .options import AlphaType, SettingType
+from .names import NameType, vanilla_models
+from .options import AlphaType, SettingType, image_size_option, setting_option
 
 
-@click.command(name="octavize")
-@click.argument("model")
+@click.command(short_help="Turn a vanilla network into an octave one.")
+@click.argument("model", type=NameType(vanilla_models))
 @click.option(
     "--alpha",
     type=AlphaType(),
@@ -41,23 +39,18 @@ from .options import AlphaType, SettingType
 @click.option("--weights", type=click.Path(), help="A .pdparams file of the vanilla MODEL.")
 @click.option("--output", type=click.Path(), help="Save the converted weights in this file.")
 @click.option("--force", is_flag=True, help="Replace the output file if it exists.")
-@click.option("--image-size", type=click.IntRange(min=1), default=224, show_default=True)
+@image_size_option
 @click.option("--classes", type=click.IntRange(min=0), help="Number of classes of MODEL.")
-@click.option(
-    "-o",
-    "--option",
-    "options",
-    type=SettingType(),
-    multiple=True,
-    help="Another option of the network, such as -o scale=0.5 (see 'paddle-oct models --vanilla').",
+@setting_option(
+    "Another option of the network, such as -o scale=0.5 (see 'paddle-oct models --vanilla')."
 )
-def octavize_command(
+def octavize(
     model: str,
-    alpha: Any,
+    alpha: float | list[float],
     layer_alphas: tuple[tuple[str, Any], ...],
     include: tuple[str, ...],
     exclude: tuple[str, ...],
-    downsample: str | None,
+    downsample: Literal["avg_pool", "strided_conv"] | None,
     weights: str | None,
     output: str | None,
     force: bool,
@@ -71,6 +64,10 @@ def octavize_command(
     before and after. With --output, the converted weights are saved; octavize(...) with the same
     arguments gives the network that loads them.
     """
+    from paddle_oct import conversion
+    from paddle_oct.models import create_model, load_weights
+    from paddle_oct.weights import save_weights
+
     if output is not None:
         check_output(output, force)
     settings = dict(options)
@@ -79,13 +76,14 @@ def octavize_command(
     network = create_model(model, **settings)
     if weights is not None:
         load_weights(network, weights)
+    alphas: float | list[float] | dict[str, float] = alpha
     if layer_alphas:
         if not isinstance(alpha, float):
             raise ValueError("--layer-alpha goes with a single --alpha, not with one per stage")
-        alpha = {**dict(layer_alphas), "*": alpha}
-    octave = octavize(
+        alphas = {**dict(layer_alphas), "*": alpha}
+    octave = conversion.octavize(
         network,
-        alpha,
+        alphas,
         input_size=(1, 3, image_size, image_size),
         inplace=True,
         include=include or None,

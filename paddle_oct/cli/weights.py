@@ -6,26 +6,24 @@ from typing import Any
 
 import click
 
-from paddle_oct import models
+from .names import NameType, octave_models
+from .options import network_settings
 
-from .options import gather_settings, model_settings
 
-
-@click.command(name="import-weights")
+@click.command(
+    name="import-weights", short_help="Convert a file of weights to those of an octave network."
+)
 @click.argument("file", type=click.Path())
-@click.option("--model", required=True, help="The network that they are for.")
+@click.option(
+    "--model", required=True, type=NameType(octave_models), help="The network that they are for."
+)
 @click.option(
     "--output", required=True, type=click.Path(), help="The new file, such as oct.pdparams."
 )
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
-@model_settings
+@network_settings
 def import_weights(
-    file: str,
-    model: str,
-    output: str,
-    force: bool,
-    alpha: Any,
-    options: tuple[tuple[str, Any], ...],
+    file: str, model: str, output: str, force: bool, settings: dict[str, Any]
 ) -> None:
     """Convert the weights in FILE to those of a network of this package.
 
@@ -33,9 +31,9 @@ def import_weights(
     .safetensors, .npz, or Paddle's (.pdparams), also of a vanilla MobileNetV1 or ResNet. Every
     tensor must find its place, or nothing is written.
     """
-    network = models.import_weights(
-        file, model, output, force=force, **gather_settings(alpha, options)
-    )
+    from paddle_oct import models
+
+    network = models.import_weights(file, model, output, force=force, **settings)
     tensors = network.state_dict().values()
     click.echo(
         f"{len(tensors)} tensors, {sum(tensor.size for tensor in tensors):,} numbers, from {file}\n"

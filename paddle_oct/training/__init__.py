@@ -2,6 +2,7 @@
 
 from .by_name import load_network, load_run_data, resume, train
 from .checkpoint import Checkpoint, CheckpointState, Row
+from .classify import classify
 from .curves import draw_curves
 from .data import (
     DataOptions,
@@ -13,7 +14,9 @@ from .data import (
     read_class_names,
 )
 from .evaluate import evaluate, predict_images, predict_logits
+from .finding import find_network
 from .fit import Result, fit
+from .inputs import read_input
 from .prepare import prepare
 from .preprocessing import Preprocessing, read_image
 from .recipe import Recipe
@@ -34,8 +37,10 @@ __all__ = [
     "Row",
     "RunFolder",
     "Trained",
+    "classify",
     "draw_curves",
     "evaluate",
+    "find_network",
     "fit",
     "list_data",
     "load_data",
@@ -47,6 +52,7 @@ __all__ = [
     "prepare",
     "read_class_names",
     "read_image",
+    "read_input",
     "read_scalars",
     "resume",
     "train",

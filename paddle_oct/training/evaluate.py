@@ -15,7 +15,8 @@ from paddle_oct.base.modes import kept_modes
 
 from .callbacks import CheckImages, EpochMeter
 from .data import ImageData, NetworkInputs
-from .preprocessing import Preprocessing, read_image
+from .inputs import read_input
+from .preprocessing import Preprocessing
 
 
 def evaluate(network: nn.Layer, data: ImageData, batch_size: int = 64) -> dict[str, float]:
@@ -83,8 +84,7 @@ def predict_images(
     Raises:
         ValueError: a file is missing or no image.
     """
-    transform = preprocessing.for_inference()
-    inputs = [np.asarray(transform(read_image(path)), dtype="float32") for path in paths]
+    inputs = [read_input(path, preprocessing) for path in paths]
     with kept_modes(network, training=False), paddle.no_grad():
-        outputs = [F.softmax(network(paddle.to_tensor(x[None])), axis=-1).numpy() for x in inputs]
+        outputs = [F.softmax(network(x), axis=-1).numpy() for x in inputs]
     return np.concatenate(outputs)

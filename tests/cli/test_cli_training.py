@@ -9,7 +9,7 @@ import paddle
 import pytest
 from PIL import Image
 
-from paddle_oct import cli
+from paddle_oct import cli, training
 from paddle_oct.deploy import load
 from paddle_oct.training import RunFolder, Trained
 
@@ -71,22 +71,6 @@ def test_predict_names_a_class_for_every_image(run, trained, tmp_path):
         assert shares == sorted(shares, reverse=True)
 
 
-def test_summary_prints_the_published_numbers(run):
-    status, out, _ = run("summary", "oct_mobilenet", "--alpha", ".5", "--classes", "10")
-    assert status == 0
-    assert "3,239,114" in out
-    _, out, _ = run("summary", "oct_mobilenet_v1")
-    assert "(318.2 M)" in out
-
-
-def test_convs_prints_the_published_numbers(run):
-    _, out, _ = run("convs", "--in", "6", "--out", "4", "--p", "3", "--groups", "2")
-    rows = {line.split("  ")[0]: line.split() for line in out.splitlines()}
-    assert "216" in rows["standard"]
-    assert "88" in rows["HetConv, p = 3"]
-    assert "0.407" in rows["HetConv, p = 3"]
-
-
 def test_export_of_a_run_has_its_weights_and_its_size(run, trained, tmp_path):
     path = tmp_path / "net.pdmodel"
     assert run("export", trained, "--output", path, "--dynamic", "none")[0] == 0
@@ -102,17 +86,6 @@ def test_export_of_a_run_has_its_weights_and_its_size(run, trained, tmp_path):
     assert status == 2
     assert "no epoch was completed, there are no weights yet" in err
     assert run("summary", started)[0] == 0
-
-
-def test_structure_prints_the_tree_and_writes_the_graph(run, tmp_path):
-    status, out, _ = run(
-        "structure", "oct_mobilenet_v1", "--classes", "10", "--image-size", "32",
-        "--depth", "1", "--logdir", tmp_path / "log",
-    )  # fmt: skip
-    assert status == 0
-    assert "3,239,114  10" in out.splitlines()[1]
-    (graph,) = (tmp_path / "log").glob("vdlgraph*")
-    assert str(graph) in out
 
 
 def test_frequencies_draws_the_bands_of_a_trained_layer(run, trained, tmp_path):
@@ -132,57 +105,6 @@ def test_frequencies_draws_the_bands_of_a_trained_layer(run, trained, tmp_path):
         assert (status, err.count("\n")) == (2, 1)
         assert message in err
     assert picture.read_bytes() == before
-
-
-def test_models_lists_names_and_options(run):
-    _, out, _ = run("models")
-    assert "oct_resnet50 " in out
-    assert "alpha=0.5" in out
-    _, out, _ = run("models", "mobilenet*", "--vanilla")
-    assert "mobilenet_v1 " in out
-    assert "oct_" not in out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["train", "oct_mobilnet"], "unknown model 'oct_mobilnet'; did you mean oct_mobilenet"),
-        (["train", "--data", "cifra10"], "unknown data set 'cifra10'; did you mean cifar10"),
-        (["train", "--alhpa", "1"], "No such option"),
-        (
-            ["train", "-o", "sclae=1"],
-            "unknown option of oct_mobilenet_v1 'sclae'; did you mean scale",
-        ),
-        (["train", "-o", "scale"], "'scale' is not of the form KEY=VALUE"),
-        (["train", "--alpha", "1.5"], "alpha must be in [0, 1], got 1.5"),
-        (["train", "--alpha", "nan"], "alpha must be in [0, 1], got nan"),
-        (["train", "--alpha", "half"], "'half' is not a number"),
-        (["train", "--alpha", ".5,.5"], "alpha must be a number or 4 of them"),
-        (["train", "resnet18", "--alpha", ".5"], "unknown option of resnet18 'alpha'"),
-        (["train", "--epochs", "0"], "epochs must be at least 1"),
-        (["train", "--optimizer", "admw"], "did you mean adamw"),
-        (["train", "--limit", "0"], "limit must be at least 1"),
-        (["train", "--data", "cifar10", "--data-file", "nowhere"], "no such file: nowhere"),
-        (["train", "--data", "folder"], "name the folder with --data-file"),
-        (["train", "--resume", "nowhere"], "nowhere holds no run"),
-        (
-            ["train", "--resume", "nowhere", "--epochs", "3"],
-            "--resume takes everything from the run",
-        ),
-        (["eval", "nowhere"], "nowhere holds no run"),
-        (["summary", "resnet5"], "unknown model 'resnet5'"),
-        (["models", "vgg*"], "no model matches 'vgg*'"),
-        (["trian"], "No such command 'trian'"),
-    ],
-)
-def test_an_error_is_one_line_and_status_2(run, tmp_path, monkeypatch, arguments, message):
-    monkeypatch.chdir(tmp_path)
-    status, _, err = run(*arguments)
-    assert status == 2
-    assert message in err
-    assert err.startswith("paddle-oct: error: ")
-    assert err.count("\n") == 1
-    assert not list(tmp_path.iterdir())  # nothing half-written
 
 
 def test_errors_about_a_trained_run(run, trained, tmp_path):
@@ -231,8 +153,8 @@ def test_ctrl_c_can_be_resumed(run, tmp_path):
 
 def test_an_interrupt_inside_an_exec(tmp_path):
     (tmp_path / "interrupted.py").write_text(
-        "from paddle_oct import cli\n"
-        "cli.training.training.train = lambda *_, **__: exec('raise KeyboardInterrupt')\n"
+        "from paddle_oct import cli, training\n"
+        "training.train = lambda *_, **__: exec('raise KeyboardInterrupt')\n"
         f"cli.main(['train', '--run', {str(tmp_path / 'run')!r}])\n"
     )
     command = [sys.executable, "-m", "interrupted"]
@@ -247,7 +169,7 @@ def test_an_interrupt_that_paddle_turned_into_an_error(run, tmp_path, monkeypatc
             signal.raise_signal(signal.SIGINT)
         raise OSError("(External) KeyboardInterrupt: <EMPTY MESSAGE>")
 
-    monkeypatch.setattr(cli.training.training, "train", interrupted)
+    monkeypatch.setattr(training, "train", interrupted)
     status, _, err = run("train", "--run", tmp_path, *QUICK)
     assert (status, err.strip()) == (
         130,

@@ -1,0 +1,48 @@
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from paddle_oct.base.interrupts import interrupts_kept
+
+PROGRAM = """
+import sys
+from paddle_oct.base.interrupts import forget_unhandled_interrupt
+try:
+    exec("raise KeyboardInterrupt")
+except KeyboardInterrupt:
+    if {forget}:
+        forget_unhandled_interrupt()
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(
+    ("forget", "status"), [(True, 130), (False, -signal.SIGINT)], ids=["forgotten", "noted"]
+)
+def test_the_exit_status_after_an_interrupt_inside_an_exec(tmp_path, forget, status):
+    # Should "noted" fail one day, Python has changed, and nothing needs to be forgotten.
+    (tmp_path / "interrupted.py").write_text(PROGRAM.format(forget=forget))
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+
+
+def test_an_error_made_of_an_interrupt_is_an_interrupt():
+    before = signal.getsignal(signal.SIGINT)
+
+    def call_back():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise OSError("(External) KeyboardInterrupt") from None
+
+    with pytest.raises(KeyboardInterrupt), interrupts_kept():
+        call_back()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(OSError, match="full"), interrupts_kept():
+        raise OSError("the disk is full")
