@@ -95,7 +95,10 @@ def test_errors_are_one_line_and_leave_nothing(run, own_run, tmp_path, monkeypat
         (["compare", "resnet18", "--output", "no/where.csv"], "there is no folder no"),
         (["compare", "resnet18", "--plot", "x.gif"], "must end in .png"),
         (["compare", "resnet18", "--output", "mine"], "is a folder"),
-        (["sweep", "oct_resnet50", "--alphas", "0,half"], "not a list of numbers"),
+        (
+            ["sweep", "oct_resnet50", "--alphas", "0,half"],
+            "'0,half' is not a number, or several with commas",
+        ),
         (["sweep", "oct_resnet50", "--alphas", "0,1.5"], "must be in [0, 1], got 1.5"),
         (["sweep", "resnet18"], "unknown option of resnet18 'alpha'"),
         (["accuracy", "nowhere"], "nowhere holds no run"),

@@ -9,7 +9,7 @@ import pytest
 
 from paddle_oct import create_model, list_models
 from paddle_oct.bench import ALPHAS, RACE_ENGINES
-from paddle_oct.cli import names
+from paddle_oct.cli import cli, names
 from paddle_oct.training import list_data
 
 
@@ -75,13 +75,11 @@ def test_the_names_are_those_of_the_rooms():
     assert set(names.DATA_SETS) == set(list_data())
     assert names.RACE_ENGINES == RACE_ENGINES
     # What the help says of a default that is the room's.
-    from paddle_oct.cli import cli
-
     (option,) = [option for option in cli.commands["sweep"].params if option.name == "alphas"]
     assert f"[default: {','.join(f'{alpha:g}' for alpha in ALPHAS)}]" in option.help
 
 
-def shell(command, tmp_path, line="", words="0"):
+def shell(command, tmp_path):
     """Run a command in a shell that finds ``paddle-oct``."""
     program = tmp_path / "paddle-oct"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -X importtime -m paddle_oct "$@"\n')

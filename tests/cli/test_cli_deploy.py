@@ -80,7 +80,7 @@ def test_bench(run, tmp_path):
     ("options", "message"),
     [
         (("--engines", "tensorrt"), "unknown engine 'tensorrt'"),
-        (("--batch-sizes", "one"), "'one' is not a list of numbers such as 1,8"),
+        (("--batch-sizes", "one"), "'one' is not a number, or several with commas"),
         (("--repeats", "1"), "1 is not in the range"),
         (("--plot", "nowhere/race.png"), "there is no folder"),
     ],

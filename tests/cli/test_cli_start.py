@@ -37,10 +37,15 @@ def start(*arguments):
     "arguments", [["--help"], ["-h"], ["--version"], [], ["summary", "--help"]], ids=" ".join
 )
 def test_help_needs_no_paddle(arguments):
-    status, out, err, seconds = start(*arguments)
-    assert (status, err) == (0, "False\n")
-    assert out
-    assert seconds < SECONDS
+    seconds = []
+    for _ in range(5):  # what else the machine does can only make it longer
+        status, out, err, took = start(*arguments)
+        assert (status, err) == (0, "False\n")
+        assert out
+        seconds.append(took)
+        if took < SECONDS:
+            break
+    assert min(seconds) < SECONDS
 
 
 def test_no_arguments_are_a_call_for_help(run):
