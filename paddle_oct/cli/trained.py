@@ -12,7 +12,7 @@ from .names import NameType, all_models
 from .options import COUNT, network_settings, together
 
 if TYPE_CHECKING:
-    from paddle_oct.training import Trained
+    from paddle_oct.training import DataOptions, Trained
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def evaluate(choice: TrainedChoice, data_file: str | None, batch_size: int) -> N
         raise click.UsageError("--model needs a folder of images per class: --data-file FOLDER")
     trained = choice.load()
     if choice.run is not None:
-        overrides = {} if data_file is None else {"data_file": data_file}
+        overrides: DataOptions = {} if data_file is None else {"data_file": data_file}
         data = training.load_run_data(training.RunFolder.open(choice.run), **overrides)
     else:
         assert data_file is not None  # checked above

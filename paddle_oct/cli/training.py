@@ -118,12 +118,12 @@ def train(
                 data_options={key: value for key, value in given.items() if value is not None},
                 verbose=verbose,
             )
-    config = result.run.config
+    origin = result.run.origin
     epochs = len(result.history)
     best = result.run.best
     assert best is not None  # an epoch was completed
     click.echo(
-        f"\n{config['model']} on {config['data']}: test accuracy {result.accuracy:.2%} after "
+        f"\n{origin['model']} on {origin['data']}: test accuracy {result.accuracy:.2%} after "
         f"{epochs} {'epochs' if epochs > 1 else 'epoch'} "
         f"(best {result.best_accuracy:.2%} in epoch {result.best_epoch})\n"
         f"  run       {result.run.path}\n"
@@ -151,10 +151,12 @@ def _free_folder(wanted: str) -> Path:
 @contextlib.contextmanager
 def _resumable(folder: Path) -> Iterator[None]:
     """On Ctrl-C, say how to go on with the run in a folder."""
+    from paddle_oct.training import RunFolder
+
     try:
         with interrupts_kept():
             yield
     except KeyboardInterrupt:
-        if (folder / "config.json").exists():
+        if RunFolder(folder).config_path.exists():
             click.echo(f"\ninterrupted; paddle-oct train --resume {folder} goes on", err=True)
         raise
