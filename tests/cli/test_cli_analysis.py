@@ -22,7 +22,7 @@ def own_run(tmp_path):
         "model_options": {"scale": 0.25},
         "data": "digits",
         "classes": [str(i) for i in range(10)],
-        "preprocessing": {"size": 32},
+        "preprocessing": {"size": 32, "mean": [0.5] * 3, "std": [0.5] * 3},
         "network": "OctMobileNetV1",
         "recipe": {},
     }
