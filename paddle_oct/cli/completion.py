@@ -19,6 +19,8 @@ def completion(context: click.Context, shell: str) -> None:
     ~/.bashrc                    eval "$(paddle-oct completion bash)"
     ~/.zshrc, after compinit     eval "$(paddle-oct completion zsh)"
     ~/.config/fish/config.fish   paddle-oct completion fish | source
+
+    Completing the options of 'train' takes a second or two, since it imports Paddle.
     """  # noqa: D301 - click wants the character that \b stands for
     root = context.find_root()
     name = root.info_name or "paddle-oct"

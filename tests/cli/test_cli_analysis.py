@@ -21,6 +21,7 @@ def own_run(tmp_path):
         "model": "oct_mobilenet_v1",
         "model_options": {"scale": 0.25},
         "data": "digits",
+        "data_options": {},
         "classes": [str(i) for i in range(10)],
         "preprocessing": {"size": 32, "mean": [0.5] * 3, "std": [0.5] * 3},
         "network": "OctMobileNetV1",
