@@ -115,6 +115,34 @@ def optimizer_of(model: paddle.Model) -> paddle.optimizer.Optimizer:
     return own._optimizer
 
 
+def data_format(layer: nn.Layer) -> str:
+    """Return a layer's data format, "NCHW" where it has none: layers keep it under three names."""
+    kept = vars(layer)
+    names = ("data_format", "_data_format", "_data_layout")
+    return next((kept[name] for name in names if kept.get(name, "NCHW") != "NCHW"), "NCHW")
+
+
+def adaptive_pool_settings(pool: nn.Layer) -> tuple[Any, bool]:
+    """Return the output size of an adaptive pooling layer, and whether it returns positions too."""
+    own: Any = pool
+    return own._output_size, bool(getattr(own, "_return_mask", False))
+
+
+def set_channels_of_norm(norm: nn.Layer, channels: int) -> None:
+    """Tell a norm or PReLU how many channels its parameters now have: it prints and checks that."""
+    for name in ("_num_features", "_num_parameters"):
+        if hasattr(norm, name):
+            setattr(norm, name, channels)
+
+
+def set_full_name_of_copy(layer: nn.Layer) -> None:
+    """Give a deep copy a full name of its own: it has the original's, and ``paddle.summary`` takes
+    layers of one full name for one layer.
+    """
+    own: Any = layer
+    own._full_name = paddle.utils.unique_name.generate(layer.full_name().rpartition("_")[0])
+
+
 # -- memory --------------------------------------------------------------------------------------
 
 

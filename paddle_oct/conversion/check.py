@@ -1,93 +1,105 @@
-"""Making sure that a network was followed, and that its conversion fits."""
+"""Checks that a network was recorded in full, and that the converted one fits in its place."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable, Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from .follow.graph import leaves
-from .follow.trace import CannotFollow
+from paddle_oct.base.errors import first_line
+from paddle_oct.base.modes import kept_modes
+
+from .follow import CannotFollow, kept_random_state, leaves
 
 
 @contextmanager
 def evaluating(model: nn.Layer) -> Iterator[None]:
     """Have a network in evaluation mode, without gradients, and leave it in the mode it was in."""
-    modes = {layer: layer.training for layer in model.sublayers(include_self=True)}
-    model.eval()
-    try:
-        with paddle.no_grad():
-            yield
-    finally:
-        for layer, mode in modes.items():
-            layer.training = mode
+    with kept_modes(model, training=False), paddle.no_grad():
+        yield
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An input of the old network, and the tensors that it returned."""
+    """An input of the network before its conversion, with the tensors that it returned."""
 
     x: Tensor
     outputs: list[np.ndarray]
 
 
-def sample(model: nn.Layer, shape: Sequence[int]) -> Sample:
-    """Run a network on noise of a shape; drawn random numbers are put back."""
-    x = image(shape)
-    random_state = paddle.get_rng_state()
-    outputs = [tensor.numpy() for tensor in leaves(model(x)) if isinstance(tensor, Tensor)]
-    paddle.set_rng_state(random_state)
-    return Sample(x, outputs)
+def draw_samples(model: nn.Layer, shape: Sequence[int]) -> list[Sample]:
+    """Run a network on noise of a shape, and of another batch and, if it takes one, another size.
 
+    Args:
+        model: the network.
+        shape: ``(N, C, H, W)``.
 
-def sample_beside(model: nn.Layer, shape: Sequence[int]) -> Sample:
-    """Run a network on another batch, and on another size if it takes one."""
+    Raises:
+        ValueError: the network does not take an input of this shape.
+    """
+    try:
+        first = _run(model, shape)
+    except Exception as error:
+        raise ValueError(
+            f"octavize: {type(model).__name__} does not take an input of {list(shape)}, give "
+            f"another input_size: {first_line(error)}"
+        ) from error
     batch, channels, height, width = shape
-    candidates = [
-        (height // 2 + 1 - height // 2 % 2, width // 2 + 3 - width // 2 % 2),
+    other_sizes = [
+        (height // 2 + 1 - height // 2 % 2, width // 2 + 3 - width // 2 % 2),  # both odd
         (height // 2, width // 2),
         (height + 32, width + 64),
     ]
-    for size in candidates:
+    for size in other_sizes:
         try:
-            known = sample(model, (batch + 1, channels, *size))
+            other = _run(model, (batch + 1, channels, *size))
         except Exception:
             continue  # a network of a fixed size, or one that needs a larger image
-        if all(np.isfinite(output).all() for output in known.outputs):
-            return known  # of too small an image Paddle's pooling may make NaN
-    return sample(model, (batch + 1, channels, height, width))
+        if all(np.isfinite(output).all() for output in other.outputs):
+            return [first, other]  # not so if the image is so small that pooling makes NaN
+    return [first, _run(model, (batch + 1, channels, height, width))]
 
 
-def image(shape: Sequence[int]) -> Tensor:
-    """Return an input of this shape, noise."""
-    numbers = np.random.default_rng(0).normal(size=shape)
-    return paddle.to_tensor(numbers, dtype=paddle.get_default_dtype())
+def _run(model: nn.Layer, shape: Sequence[int]) -> Sample:
+    noise = np.random.default_rng(0).normal(size=shape)
+    x = paddle.to_tensor(noise, dtype=paddle.get_default_dtype())
+    with kept_random_state():
+        return Sample(x, _arrays(model(x)))
+
+
+def _arrays(output: Any) -> list[np.ndarray]:
+    """Return the tensors in what a network returned."""
+    return [leaf.numpy() for leaf in leaves(output) if isinstance(leaf, Tensor)]
 
 
 def check_followed(model: nn.Layer, forward: Callable, samples: Sequence[Sample]) -> None:
     """Compare a recorded forward with what the network returned.
 
+    Args:
+        model: the network, which the forward is given as ``self``.
+        forward: what was recorded.
+        samples: what the network returned.
+
     Raises:
         CannotFollow: they differ, or the recorded one does not run.
     """
-    for known in samples:
-        random_state = paddle.get_rng_state()
-        try:
-            found = [t.numpy() for t in leaves(forward(model, known.x)) if isinstance(t, Tensor)]
-            same = len(found) == len(known.outputs) and all(map(_close, found, known.outputs))
-            why = "gives another output"
-        except Exception as error:
-            same, why = False, f"fails ({' '.join(str(error).split())[:200]})"
-        finally:
-            paddle.set_rng_state(random_state)
-        if not same:
+    for sample in samples:
+        with kept_random_state():
+            try:
+                found = _arrays(forward(model, sample.x))
+                same = len(found) == len(sample.outputs)
+                same = same and all(map(_close, found, sample.outputs))
+                wrong = "" if same else "gives another output"
+            except Exception as error:
+                wrong = f"fails ({first_line(error)})"
+        if wrong:
             raise CannotFollow(
-                f"the network's forward could not be followed: what was recorded {why} for an "
-                f"input of {list(known.x.shape)}; perhaps it computes outside of paddle and "
+                f"the network's forward could not be followed: what was recorded {wrong} for an "
+                f"input of {list(sample.x.shape)}; perhaps it computes outside of paddle and "
                 f"paddle.nn, or decides by the size of its input"
             )
 
@@ -102,22 +114,21 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def check_converted(model: nn.Layer, samples: Sequence[Sample]) -> None:
-    """Run a converted network, and compare the shapes of its outputs with the old ones.
+    """Run a converted network, and compare the shapes of its outputs with those before.
 
     Raises:
         ValueError: it does not run, or an output has another shape.
     """
-    for known in samples:
-        size = list(known.x.shape)
+    for sample in samples:
+        size = list(sample.x.shape)
         try:
-            output = model(known.x)
+            output = model(sample.x)
         except Exception as error:
             raise ValueError(
-                f"octavize: the converted network fails on an input of {size}: "
-                f"{' '.join(str(error).split())[:300]}"
+                f"octavize: the converted network fails on an input of {size}: {first_line(error)}"
             ) from error
-        found = [list(t.shape) for t in leaves(output) if isinstance(t, Tensor)]
-        expected = [list(array.shape) for array in known.outputs]
+        found = [list(array.shape) for array in _arrays(output)]
+        expected = [list(array.shape) for array in sample.outputs]
         if found != expected:
             raise ValueError(
                 f"octavize: the converted network's output for an input of {size} has the shape "

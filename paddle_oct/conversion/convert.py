@@ -5,24 +5,25 @@ from __future__ import annotations
 import copy
 import inspect
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, Mapping, Sequence, cast
 
 import paddle
 from paddle import nn
 
+from paddle_oct.base.private import sub_layers
+from paddle_oct.cost import profile
 from paddle_oct.nn import OctaveConv
 from paddle_oct.nn.arguments import positive_int
 from paddle_oct.nn.octave_conv import Downsample
 
-from .build import octave_conv, octave_norm
-from .check import Sample, check_converted, check_followed, evaluating, sample, sample_beside
-from .follow.graph import Graph
-from .follow.source import render
-from .follow.trace import CannotFollow, trace
-from .octave_source import OctaveWriter
+from .check import check_converted, check_followed, draw_samples, evaluating
+from .follow import CannotFollow, ForwardWriter, record
+from .network import Network, examine
+from .octave_forward import OctaveForwardWriter
+from .octave_layers import octave_conv, octave_norm
 from .plan import Plan, make_plan
-from .report import OctavizeReport, report_conv, report_unused
-from .roles import Roles
+from .report import make_report
 from .selection import Alpha, Patterns, Selection
 
 
@@ -38,7 +39,7 @@ def octavize(
 ) -> nn.Layer:
     """Turn a vanilla network into an octave one, with its weights (arXiv:1904.05049).
 
-    The network's forward is run once and recorded. ``paddle.nn.Conv2D`` layers become
+    The network's forward is run and recorded. ``paddle.nn.Conv2D`` layers become
     :class:`~paddle_oct.OctaveConv` wherever both bands can pass: their four kernels are the four
     blocks of the old one (Fig. 2b). Norms are split by channel, with their running statistics;
     activations, pooling, dropout, additions and concatenations work on both bands. Whatever needs
@@ -92,15 +93,7 @@ def octavize(
         >>> print(list(octave(paddle.rand([2, 3, 64, 64])).shape))
         [2, 10]
     """
-    from paddle_oct.cost import count_macs  # imports training, which imports this room
-
-    if not isinstance(model, nn.Layer):
-        hint = "; pass its network" if isinstance(model, paddle.Model) else ""
-        raise TypeError(
-            f"octavize: model must be a paddle.nn.Layer, got {type(model).__name__}{hint}"
-        )
-    if any(isinstance(layer, OctaveConv) for layer in model.sublayers(include_self=True)):
-        raise ValueError(f"octavize: {type(model).__name__} is an octave network already")
+    _check_model(model)
     if downsample not in (None, "avg_pool", "strided_conv"):
         raise ValueError(
             f"octavize: downsample must be 'avg_pool', 'strided_conv' or None, got {downsample!r}"
@@ -108,32 +101,42 @@ def octavize(
     size = _check_input_size(input_size)
     selection = Selection(_conv_names(model), alpha, include, exclude)
 
+    argument = _input_name(model)
     with evaluating(model):
-        samples = _samples(model, size)
+        samples = draw_samples(model, size)
         try:
-            graph = trace(model, samples[0].x)
-            check_followed(model, render(graph, _argument(model)).compile(), samples)
+            graph = record(model, samples[0].x)
+            followed = ForwardWriter(graph, argument).write()
+            check_followed(model, followed.compile(), samples)
         except CannotFollow as error:
             raise ValueError(f"octavize: {type(model).__name__}: {error}") from None
-    roles = Roles(model, graph)
-    plan = make_plan(roles, graph, selection, downsample == "avg_pool")
+    network = examine(model, graph, selection)
+    plan = make_plan(network, pool_last=downsample == "avg_pool")
 
-    name = type(model).__name__
+    before = profile(model, size, training=False)
     target = model if inplace else copy.deepcopy(model)
-    macs_before = count_macs(model, size)
-    layers, source, forward = _convert(target, graph, plan, downsample)
+    change = _make_change(target, network, plan, argument, downsample)
     with _undone_on_failure(target):
-        _install(target, layers, forward)
+        _install(target, change)
         with evaluating(target):
             check_converted(target, samples)
-        type(target).octave_report = _report(
-            name, roles, graph, plan, size, macs_before, count_macs(target, size)
-        )
-        type(target).octave_forward = source
+        after = profile(target, size, training=False)
+        octave_class: Any = type(target)
+        octave_class.octave_report = make_report(network, plan, before, after)
     return target
 
 
 # -- arguments ------------------------------------------------------------------------------------
+
+
+def _check_model(model: nn.Layer) -> None:
+    if not isinstance(model, nn.Layer):
+        hint = "; pass its network" if isinstance(model, paddle.Model) else ""
+        raise TypeError(
+            f"octavize: model must be a paddle.nn.Layer, got {type(model).__name__}{hint}"
+        )
+    if any(isinstance(layer, OctaveConv) for layer in model.sublayers(include_self=True)):
+        raise ValueError(f"octavize: {type(model).__name__} is an octave network already")
 
 
 def _check_input_size(input_size: Sequence[int]) -> tuple[int, ...]:
@@ -146,18 +149,7 @@ def _conv_names(model: nn.Layer) -> list[str]:
     return [name for name, layer in model.named_sublayers() if isinstance(layer, nn.Conv2D)]
 
 
-def _samples(model: nn.Layer, size: tuple[int, ...]) -> list[Sample]:
-    try:
-        first = sample(model, size)
-    except Exception as error:
-        raise ValueError(
-            f"octavize: {type(model).__name__} does not take an input of {list(size)}, give "
-            f"another input_size: {' '.join(str(error).split())[-200:]}"
-        ) from error
-    return [first, sample_beside(model, size)]
-
-
-def _argument(model: nn.Layer) -> str:
+def _input_name(model: nn.Layer) -> str:
     """Return what the network's forward calls its input."""
     for parameter in inspect.signature(model.forward).parameters.values():
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
@@ -168,44 +160,70 @@ def _argument(model: nn.Layer) -> str:
 # -- the new network ------------------------------------------------------------------------------
 
 
-def _convert(
-    model: nn.Layer, graph: Graph, plan: Plan, downsample: Downsample | None
-) -> tuple[dict[str, nn.Layer], str, Callable | None]:
-    """Make what a network is to be given: layers by name, the source of a forward, and it."""
+@dataclass(frozen=True)
+class _Change:
+    """What a network is given.
+
+    Attributes:
+        layers: the layers that take the place of the network's own, by name.
+        source: the source of the new forward; "" if the forward stays.
+        forward: the new forward; None if it stays.
+    """
+
+    layers: Mapping[str, nn.Layer]
+    source: str = ""
+    forward: Callable | None = None
+
+
+def _make_change(
+    model: nn.Layer, network: Network, plan: Plan, argument: str, downsample: Downsample | None
+) -> _Change:
+    """Make the layers and the forward that a plan asks for.
+
+    Args:
+        model: the network, or a copy of it, whose layers the new ones are made from.
+        network: what is known about it.
+        plan: what becomes of it.
+        argument: what its forward calls the input.
+        downsample: as in :func:`octavize`.
+    """
     if not plan.convs:
-        return {}, "", None
-    old = dict(model.named_sublayers())
+        return _Change({})
+    own = dict(model.named_sublayers())
     layers: dict[str, nn.Layer] = {}
-    for node, (source, target) in plan.convs.items():
-        layers[node.target] = octave_conv(old[node.target], source, target, downsample)
+    for node, (layout_in, layout_out) in plan.convs.items():
+        conv = cast("nn.Conv2D", own[node.target])
+        layers[node.target] = octave_conv(conv, layout_in, layout_out, downsample)
     for node, layout in plan.norms.items():
-        layers[node.target] = octave_norm(old[node.target], layout)
-    pooling = _pooling(graph, plan)
+        layers[node.target] = octave_norm(own[node.target], layout)
+    pooling: dict[str, nn.Layer] = {}
+    for node, role in network.roles.items():
+        if node.kind == "layer" and role.pool is not None and node.output in plan.layouts:
+            pooling[node.target] = role.pool
     layers.update(pooling)
-    written = OctaveWriter(graph, _argument(model), plan, pooling).write()
-    return layers, written.source, written.compile()
+    writer = OctaveForwardWriter(network.graph, argument, network.roles, plan, pooling)
+    written = writer.write()
+    return _Change(layers, written.source, written.compile())
 
 
-def _pooling(graph: Graph, plan: Plan) -> dict[str, nn.Layer]:
-    """Return an octave pooling layer for every one that is given a pair."""
-    return {
-        node.target: plan.roles[node].pool
-        for node in graph.nodes
-        if node.kind == "layer" and plan.roles[node].kind == "pool" and node.output in plan.layouts
+def _install(model: nn.Layer, change: _Change) -> None:
+    """Put layers and a forward into a network, which is of a class of its own from then on."""
+    new = {
+        id(layer): change.layers[name]
+        for name, layer in model.named_sublayers()
+        if name in change.layers
     }
-
-
-def _install(model: nn.Layer, layers: Mapping[str, nn.Layer], forward: Callable | None) -> None:
-    """Put layers and a forward into a network."""
-    replacement = {id(layer): layers[n] for n, layer in model.named_sublayers() if n in layers}
     for parent in model.sublayers(include_self=True):
-        for name, layer in parent._sub_layers.items():
-            if id(layer) in replacement:
-                parent._sub_layers[name] = replacement[id(layer)]
+        table = sub_layers(parent)
+        table.update({name: new[id(own)] for name, own in table.items() if id(own) in new})
     kind = type(model)
-    body = {"__module__": kind.__module__, "__doc__": kind.__doc__}
-    if forward is not None:
-        body["forward"] = forward
+    body = {
+        "__module__": kind.__module__,
+        "__doc__": kind.__doc__,
+        "octave_forward": change.source,
+    }
+    if change.forward is not None:
+        body["forward"] = change.forward
     model.__class__ = type(f"Octave{kind.__name__}", (kind,), body)
 
 
@@ -213,44 +231,11 @@ def _install(model: nn.Layer, layers: Mapping[str, nn.Layer], forward: Callable 
 def _undone_on_failure(model: nn.Layer) -> Iterator[None]:
     """Put a network's layers and class back if anything is raised."""
     kind = type(model)
-    tables = [(layer, dict(layer._sub_layers)) for layer in model.sublayers(include_self=True)]
+    tables = [(layer, dict(sub_layers(layer))) for layer in model.sublayers(include_self=True)]
     try:
         yield
     except BaseException:
         model.__class__ = kind
         for layer, table in tables:
-            layer._sub_layers.update(table)
+            sub_layers(layer).update(table)
         raise
-
-
-def _report(
-    network: str,
-    roles: Roles,
-    graph: Graph,
-    plan: Plan,
-    size: tuple[int, ...],
-    macs_before: int,
-    macs_after: int,
-) -> OctavizeReport:
-    called: dict[str, Any] = {}
-    for node in graph.nodes:
-        if node.kind == "layer" and isinstance(roles.layers[node.target], nn.Conv2D):
-            report = report_conv(node, roles.layers[node.target], plan)
-            called.setdefault(node.target, report)
-    unused = [
-        report_unused(name, layer)
-        for name, layer in roles.layers.items()
-        if isinstance(layer, nn.Conv2D) and name not in called
-    ]
-    merged = [
-        f"{value.node.name} -> {'the output' if node is None else node.name}"
-        for value, node in plan.merges
-    ]
-    return OctavizeReport(
-        network,
-        size,
-        (*called.values(), *unused),
-        tuple(dict.fromkeys(merged)),
-        macs_before,
-        macs_after,
-    )

@@ -1,4 +1,4 @@
-"""Which channels of the old network are where in a pair."""
+"""Where a pair holds the channels of the tensor whose place it takes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from paddle_oct.nn import split_channels
 
 @dataclass(frozen=True)
 class Layout:
-    """The channels of both bands, by their numbers in the old network's tensor.
+    """The channels of both bands, by their numbers in the tensor whose place the pair takes.
 
     Attributes:
-        high, low: channel numbers in the order in which the band holds them.
+        high, low: channel numbers, in the order in which the band holds them.
     """
 
     high: tuple[int, ...]
@@ -25,7 +25,7 @@ class Layout:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Old channel numbers, high first."""
+        """The numbers of all channels, those of the high band first."""
         return self.high + self.low
 
     @property
@@ -34,21 +34,21 @@ class Layout:
         return len(self.low) / self.channels
 
     def places(self) -> list[int]:
-        """Return where each old channel is, counting high channels first."""
+        """Return the place of each channel in :attr:`order`."""
         place = {channel: position for position, channel in enumerate(self.order)}
         return [place[channel] for channel in range(self.channels)]
 
 
 def one_band(channels: int) -> Layout:
-    """Return the layout of an ordinary tensor."""
+    """Return the layout of an ordinary tensor, which is a high band alone."""
     return Layout(tuple(range(channels)))
 
 
 def split_layout(channels: int, alpha: float, groups: int = 1) -> Layout:
     """Split channels by ``alpha``, high first.
 
-    With ``groups``, each group of channels is split alike, so that a grouped convolution finds of
-    each of its groups a part in either band.
+    With ``groups``, each group of channels is split alike, so that every group of a grouped
+    convolution has its share of both bands.
 
     Raises:
         ValueError: the groups do not divide the bands.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
-from paddle import nn
 from tabulate import tabulate
 
-from .follow.graph import Node
-from .layout import Layout
+from paddle_oct.base.private import ConvSettings
+from paddle_oct.cost import Profile
+
+from .follow import Node
+from .network import Network
 from .plan import Plan
 
 
@@ -23,7 +24,7 @@ class ConvReport:
         alpha_in, alpha_out: the shares of low-frequency channels of an octave convolution; None
             for one that was left as it was.
         reason: why it was left; "" for an octave convolution.
-        macs_before, macs_after: its multiply-accumulates.
+        macs_before, macs_after: its multiply-accumulates for the whole batch, in all its calls.
     """
 
     name: str
@@ -68,7 +69,7 @@ class OctavizeReport:
 
     @property
     def left(self) -> list[ConvReport]:
-        """The convolutions that stayed."""
+        """The convolutions that stayed as they were."""
         return [conv for conv in self.convs if not conv.is_replaced]
 
     def __str__(self) -> str:
@@ -96,51 +97,65 @@ class OctavizeReport:
         return "\n".join(lines)
 
 
-def report_conv(node: Node, layer: nn.Conv2D, plan: Plan) -> ConvReport:
-    """Report on a convolution that the network's forward calls."""
-    before = prod(node.output.shape) * prod(layer.weight.shape[1:])
-    layouts = plan.convs.get(node)
-    return ConvReport(
-        node.target,
-        describe(layer),
-        layouts[0].alpha if layouts else None,
-        layouts[1].alpha if layouts else None,
-        "" if layouts else plan.kept.get(node.target, "its input is no map [N, C, H, W]"),
-        before,
-        _octave_macs(node, layer, *layouts) if layouts else before,
+def make_report(network: Network, plan: Plan, before: Profile, after: Profile) -> OctavizeReport:
+    """Return the report on a conversion.
+
+    Args:
+        network: what was known about the network.
+        plan: what became of it.
+        before, after: what it cost, and what it costs now.
+    """
+    macs_before = {layer.name: layer.macs for layer in before.layers}
+    macs_after = {layer.name: layer.macs for layer in after.layers}
+    called: dict[str, Node] = {}
+    for node in network.graph.nodes:
+        if node.kind == "layer" and node.target in network.conv_layers:
+            called.setdefault(node.target, node)
+    unused = [name for name in network.conv_layers if name not in called]
+    convs: list[ConvReport] = []
+    for name in [*called, *unused]:
+        node = called.get(name)
+        layouts = plan.convs.get(node) if node else None
+        if layouts is not None:
+            reason = ""
+        elif node is not None:
+            reason = plan.kept.get(name, "its input is no map [N, C, H, W]")
+        else:
+            reason = "the forward does not call it"
+        convs.append(
+            ConvReport(
+                name,
+                _in_words(network.conv_layers[name]),
+                layouts[0].alpha if layouts else None,
+                layouts[1].alpha if layouts else None,
+                reason,
+                macs_before.get(name, 0),
+                macs_after.get(name, 0),
+            )
+        )
+    merged = [
+        f"{value.node.name if value.node else 'the input'} -> {node.name if node else 'the output'}"
+        for value, node in plan.merges
+    ]
+    return OctavizeReport(
+        before.name,
+        tuple(before.input_size),
+        tuple(convs),
+        tuple(dict.fromkeys(merged)),
+        before.macs,
+        after.macs,
     )
 
 
-def report_unused(name: str, layer: nn.Conv2D) -> ConvReport:
-    """Report on a convolution that the forward never calls."""
-    reason = "the forward does not call it"
-    return ConvReport(name, describe(layer), None, None, reason, 0, 0)
-
-
-def describe(layer: nn.Conv2D) -> str:
-    """Return a convolution in words."""
-    kernel = "x".join(str(size) for size in layer._kernel_size)
-    words = [f"{kernel}, {layer._in_channels} -> {layer._out_channels}"]
-    if layer._stride != [1, 1]:
-        equal = layer._stride[0] == layer._stride[1]
-        words.append(f"stride {layer._stride[0] if equal else layer._stride}")
-    if layer._groups == layer._in_channels > 1:
+def _in_words(conv: ConvSettings) -> str:
+    """Return a convolution in words, such as ``3x3, 64 -> 128, stride 2``."""
+    kernel = "x".join(str(size) for size in conv.kernel_size)
+    words = [f"{kernel}, {conv.in_channels} -> {conv.out_channels}"]
+    if conv.stride != [1, 1]:
+        equal = conv.stride[0] == conv.stride[1]
+        words.append(f"stride {conv.stride[0] if equal else conv.stride}")
+    if conv.is_depthwise:
         words.append("depthwise")
-    elif layer._groups > 1:
-        words.append(f"{layer._groups} groups")
+    elif conv.groups > 1:
+        words.append(f"{conv.groups} groups")
     return ", ".join(words)
-
-
-def _octave_macs(node: Node, layer: nn.Conv2D, source: Layout, target: Layout) -> int:
-    """Count the multiply-accumulates of the four paths of an octave convolution."""
-    batch, _, height, width = node.output.shape
-    full = batch * height * width * prod(layer._kernel_size)
-    half = batch * ((height + 1) // 2) * ((width + 1) // 2) * prod(layer._kernel_size)
-    high, low = len(target.high), len(target.low)
-    if layer._groups == layer._in_channels > 1:
-        return full * high + half * low
-    # At stride 2 the low band has the size of the output's high band; nothing is up-sampled.
-    from_low = full if layer._stride == [2, 2] else half
-    into_high = full * len(source.high) + from_low * len(source.low)
-    into_low = half * (len(source.high) + len(source.low))
-    return (high * into_high + low * into_low) // layer._groups

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import numbers
 from fnmatch import fnmatchcase
-from typing import Iterable, Mapping, Sequence, Union
+from typing import Iterable, Mapping, Sequence, Union, cast
 
 from paddle_oct.nn.feature import check_alpha
 
@@ -87,7 +87,7 @@ def _patterns(given: Patterns, what: str) -> list[str] | None:
 
 def _check_alphas(alpha: Alpha) -> float | list[float] | dict[str, float]:
     if isinstance(alpha, numbers.Real):
-        return check_alpha(alpha, "octavize: alpha")
+        return check_alpha(cast("float", alpha), "octavize: alpha")
     if isinstance(alpha, Mapping):
         return {p: check_alpha(a, f"octavize: alpha[{p!r}]") for p, a in alpha.items()}
     if isinstance(alpha, (list, tuple)):

@@ -1,21 +1,24 @@
 """Following a network's forward: recording what it computes, and writing it down as source."""
 
-from .graph import Graph, Node, Parameter, Training, Value, leaves, map_leaves
-from .sizes import Size
-from .source import Forward, render
-from .trace import CannotFollow, trace
+from .errors import CannotFollow
+from .graph import Constant, Graph, Node, Parameter, Value, leaves, map_leaves
+from .kept import kept_random_state
+from .record import record
+from .write import Code, ForwardWriter, WrittenForward, layer_code
 
 __all__ = [
     "CannotFollow",
-    "Forward",
+    "Code",
+    "Constant",
+    "ForwardWriter",
     "Graph",
     "Node",
     "Parameter",
-    "Size",
-    "Training",
     "Value",
+    "WrittenForward",
+    "kept_random_state",
+    "layer_code",
     "leaves",
     "map_leaves",
-    "render",
-    "trace",
+    "record",
 ]

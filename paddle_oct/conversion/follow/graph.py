@@ -1,9 +1,11 @@
-"""What was recorded: a list of calls and the tensors between them."""
+"""A recorded forward: a list of calls, and the tensors between them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator, Literal
+
+CallKind = Literal["layer", "function", "method", "attribute"]
 
 
 @dataclass(eq=False)
@@ -31,21 +33,21 @@ class Value:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter or buffer of the network, used in a call."""
+    """A parameter or buffer of the network as an argument of a call."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Training:
-    """An argument that is the ``training`` flag of the layer of this name ("" is the network)."""
+    """The ``training`` flag of a layer as an argument; the layer "" is the network."""
 
     layer: str
 
 
 @dataclass(frozen=True)
 class Constant:
-    """An object that is no literal, such as a data type or an array."""
+    """A tensor as an argument that does not depend on the network's input."""
 
     value: Any = field(hash=False)
 
@@ -57,13 +59,14 @@ class Node:
     Attributes:
         kind: what was called: a sub-layer, a function, a method or attribute of a Tensor.
         target: the layer's name, the function's dotted path, or the method's name.
-        args, kwargs: what with; :class:`Value` and the like stand for tensors and sizes.
-        output: what came back: a :class:`Value`, or tuples and lists of them.
-        scope: the layer in whose forward it stands.
-        function: what to look at for the names of a function's arguments.
+        args, kwargs: its arguments. A :class:`Value`, :class:`Parameter` or :class:`Constant`
+            stands for a tensor, a :class:`~.sizes.Size` for a number read from a shape.
+        output: what it returned: a :class:`Value`, or tuples and lists of them.
+        scope: the layer whose forward makes the call, by name; "" is the network.
+        function: the function itself, which has the names of the arguments.
     """
 
-    kind: Literal["layer", "function", "method", "attribute"]
+    kind: CallKind
     target: str
     args: tuple
     kwargs: dict[str, Any]
@@ -83,7 +86,7 @@ class Node:
 
     @property
     def name(self) -> str:
-        """What a user calls it: ``layer4.0.conv1``, ``flatten``."""
+        """Its name in messages: ``layer4.0.conv1``, ``flatten``."""
         return self.target if self.kind == "layer" else self.target.rpartition(".")[2]
 
 
@@ -92,9 +95,9 @@ class Graph:
     """A recorded forward.
 
     Attributes:
-        input: the tensor that it is given.
+        input: the network's input ``[N, C, H, W]``.
         nodes: the calls in order.
-        output: what it returns.
+        output: what the network returns: a :class:`Value`, or tuples, lists and dicts of them.
     """
 
     input: Value
@@ -119,7 +122,7 @@ class Graph:
 
 
 def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
-    """Apply a function to everything in nested lists, tuples, dicts and slices."""
+    """Apply a function to every item of nested lists, tuples, dicts and slices."""
     if isinstance(tree, (list, tuple)):
         mapped = [map_leaves(function, item) for item in tree]
         if hasattr(tree, "_fields"):  # a named tuple
@@ -133,7 +136,7 @@ def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
 
 
 def leaves(tree: Any) -> Iterator[Any]:
-    """Iterate over everything in nested lists, tuples, dicts and slices."""
+    """Iterate over every item of nested lists, tuples, dicts and slices."""
     if isinstance(tree, (list, tuple)):
         for item in tree:
             yield from leaves(item)

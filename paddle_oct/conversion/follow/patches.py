@@ -1,8 +1,8 @@
 """Making Paddle's functions, Tensor methods and layers tell a recorder of their calls.
 
-References are exchanged wherever they are held: in Paddle's modules, in those that imported a
-function by name, and in the attributes of the network's layers and of their classes. Everything is
-put back at the end, and only the thread that records is heard.
+A wrapper takes the place of each of them, wherever it is held: in Paddle's modules, in modules that
+imported a function by name, and in the attributes of the network's layers and of their classes. At
+the end everything is put back. Calls of other threads are not recorded.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import sys
 import threading
 import types
 from contextlib import ExitStack, contextmanager
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Protocol
 
 from paddle import Tensor, nn
 
-# Where functions of tensors live, the name that we write for one that is in several first.
+from .graph import CallKind
+
+# Where functions of tensors live. One that is in several is written with the first.
 _NAMESPACES = (
     "paddle.nn.functional",
     "paddle",
@@ -26,7 +28,8 @@ _NAMESPACES = (
     "paddle.vision.ops",
     "paddle.incubate.nn.functional",
 )
-_ATTRIBUTES = ("T", "mT")
+_TRANSPOSED = ("T", "mT")  # attributes that compute
+# Methods that read the values of a tensor.
 _READERS = (
     "__array__",
     "__bool__",
@@ -40,6 +43,7 @@ _READERS = (
     "numpy",
     "tolist",
 )
+# Methods that make no tensor.
 _NO_OPERATIONS = (
     "__deepcopy__",
     "__dict__",
@@ -58,9 +62,26 @@ _NO_OPERATIONS = (
 _ONE_AT_A_TIME = threading.Lock()
 
 
+class Listener(Protocol):
+    """What is told of calls: a :class:`~.record.Recorder`."""
+
+    model: nn.Layer
+    busy: bool
+
+    def call(
+        self, kind: CallKind, target: str, function: Callable, args: tuple, kwargs: dict
+    ) -> Any: ...
+
+    def call_layer(self, layer: nn.Layer, call: Callable, args: tuple, kwargs: dict) -> Any: ...
+
+    def size_of(self, tensor: Tensor, shape: list[int]) -> list[int]: ...
+
+    def refuse(self, tensor: Tensor, reader: str) -> None: ...
+
+
 @contextmanager
-def follow_calls(recorder: Any) -> Iterator[None]:
-    """Let the recorder hear of every call that this thread makes."""
+def tell_of_calls(recorder: Listener) -> Iterator[None]:
+    """Tell the recorder of every call that this thread makes in the block."""
     thread = threading.get_ident()
 
     def listening() -> bool:
@@ -80,6 +101,7 @@ def _set(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
 
 
 def _set_item(stack: ExitStack, container: Any, key: Any, value: Any) -> None:
+    """Set an item of a dict or list until the stack is closed."""
     stack.callback(container.__setitem__, key, container[key])
     container[key] = value
 
@@ -88,7 +110,7 @@ def _set_item(stack: ExitStack, container: Any, key: Any, value: Any) -> None:
 
 
 def _functions() -> dict[int, tuple[str, Callable]]:
-    """Return the functions of Paddle by identity, with the name to write for each."""
+    """Return the functions of Paddle by identity, each with the name to write for it."""
     found: dict[int, tuple[str, Callable]] = {}
     for path in _NAMESPACES:
         module = sys.modules.get(path)
@@ -98,7 +120,7 @@ def _functions() -> dict[int, tuple[str, Callable]]:
     return found
 
 
-def _patch_functions(recorder: Any, listening: Callable[[], bool], stack: ExitStack) -> None:
+def _patch_functions(recorder: Listener, listening: Callable[[], bool], stack: ExitStack) -> None:
     wrappers = {}
     for identity, (path, function) in _functions().items():
         wrappers[identity] = _followed(recorder, listening, "function", path, function)
@@ -121,7 +143,7 @@ def _patch_functions(recorder: Any, listening: Callable[[], bool], stack: ExitSt
 
 
 def _patch_held(container: Any, wrappers: dict[int, Callable], stack: ExitStack) -> None:
-    """Exchange functions held in a layer's attributes, also in lists and dicts there."""
+    """Put the wrappers into a layer's attributes, also into lists and dicts there."""
     items = list(container.items() if isinstance(container, dict) else enumerate(container))
     for key, held in items:
         if id(held) in wrappers:
@@ -134,7 +156,11 @@ def _patch_held(container: Any, wrappers: dict[int, Callable], stack: ExitStack)
 
 
 def _followed(
-    recorder: Any, listening: Callable[[], bool], kind: str, target: str, function: Callable
+    recorder: Listener,
+    listening: Callable[[], bool],
+    kind: CallKind,
+    target: str,
+    function: Callable,
 ) -> Callable:
     def followed(*args: Any, **kwargs: Any) -> Any:
         if not listening():
@@ -147,14 +173,14 @@ def _followed(
 # -- methods of Tensor ----------------------------------------------------------------------------
 
 
-def _patch_tensor(recorder: Any, listening: Callable[[], bool], stack: ExitStack) -> None:
+def _patch_tensor(recorder: Listener, listening: Callable[[], bool], stack: ExitStack) -> None:
     for name, method in list(vars(Tensor).items()):
         private = name.startswith("_") and not name.startswith("__")
         if callable(method) and not private and name not in _NO_OPERATIONS:
             _set(stack, Tensor, name, _followed(recorder, listening, "method", name, method))
         elif name in _READERS and callable(method):
             _set(stack, Tensor, name, _refused(recorder, listening, name, method))
-    for name in _ATTRIBUTES:
+    for name in _TRANSPOSED:
         if name in vars(Tensor):
             get = functools.partial(getattr(Tensor, name).__get__)
             followed = _followed(recorder, listening, "attribute", name, get)
@@ -169,7 +195,9 @@ def _patch_tensor(recorder: Any, listening: Callable[[], bool], stack: ExitStack
     _set(stack, Tensor, "shape", property(followed_shape))
 
 
-def _refused(recorder: Any, listening: Callable[[], bool], name: str, method: Callable) -> Callable:
+def _refused(
+    recorder: Listener, listening: Callable[[], bool], name: str, method: Callable
+) -> Callable:
     def refused(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
         if listening():
             recorder.refuse(tensor, f"Tensor.{name}")
@@ -181,7 +209,7 @@ def _refused(recorder: Any, listening: Callable[[], bool], name: str, method: Ca
 # -- layers ---------------------------------------------------------------------------------------
 
 
-def _patch_layers(recorder: Any, listening: Callable[[], bool], stack: ExitStack) -> None:
+def _patch_layers(recorder: Listener, listening: Callable[[], bool], stack: ExitStack) -> None:
     call = nn.Layer.__call__
 
     def followed(layer: nn.Layer, *args: Any, **kwargs: Any) -> Any:

@@ -1,8 +1,8 @@
 """Sizes of tensors that remember where they were read.
 
-While a network is followed, ``x.shape`` holds these in place of plain integers. They are integers
-for the network, and the recorded graph keeps the expression, so that the batch and the size of the
-images are read again, and not frozen.
+While a network is recorded, ``x.shape`` holds these in place of plain integers. The network
+computes with them as with integers. The graph keeps the expression, so that the written forward
+reads the shape anew and takes other batches and image sizes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _expression(number: Any) -> Any:
 def _arithmetic(symbol: str, compute: Callable[[int, int], int], swapped: bool) -> Callable:
     def method(self: Size, other: Any) -> Any:
         if isinstance(other, bool) or not isinstance(other, int):
-            return NotImplemented  # a float or a Tensor; the number alone goes on
+            return NotImplemented  # with a float or a Tensor it is a plain number
         left, right = (other, self) if swapped else (self, other)
         expression = (symbol, _expression(left), _expression(right))
         return Size(compute(int.__int__(left), int.__int__(right)), expression)
