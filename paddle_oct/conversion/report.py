@@ -111,6 +111,7 @@ def make_report(network: Network, plan: Plan, before: Profile, after: Profile) -
     for node in network.graph.nodes:
         if node.kind == "layer" and node.target in network.conv_layers:
             called.setdefault(node.target, node)
+    own_forward = {node.scope for node in network.graph.nodes}
     unused = [name for name in network.conv_layers if name not in called]
     convs: list[ConvReport] = []
     for name in [*called, *unused]:
@@ -120,6 +121,8 @@ def make_report(network: Network, plan: Plan, before: Profile, after: Profile) -
             reason = ""
         elif node is not None:
             reason = plan.kept.get(name, "its input is no map [N, C, H, W]")
+        elif name in own_forward:
+            reason = "its class has a forward of its own"
         else:
             reason = "the forward does not call it"
         convs.append(

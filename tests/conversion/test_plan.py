@@ -157,6 +157,21 @@ def test_a_depthwise_convolution_of_the_last_stage_pools_a_merged_pair():
     assert float((octave(x)[0] - expected).abs().max()) < 1e-5
 
 
+def test_a_convolution_with_a_forward_of_its_own_is_left():
+    class Doubled(nn.Conv2D):
+        def forward(self, x):
+            return 2 * nn.functional.conv2d(x, self.weight, self.bias)
+
+    net = Net(
+        lambda self, x: self.b(self.a(self.stem(x))), stem=conv(3, 8), a=conv(8, 8), b=conv(8, 8)
+    )
+    net.a = Doubled(8, 8, 1)
+    octave = octavize(net, 0.5, input_size=SIZE)
+    assert reasons(octave)["a"] == "its class has a forward of its own"
+    x = paddle.rand(SIZE)
+    assert float((octave(x) - net(x)).abs().max()) < 1e-6
+
+
 # -- the multiply-accumulates of the report -------------------------------------------------------
 
 

@@ -66,7 +66,8 @@ class Listener(Protocol):
     """What is told of calls: a :class:`~.record.Recorder`."""
 
     model: nn.Layer
-    busy: bool
+
+    def is_listening(self) -> bool: ...
 
     def call(
         self, kind: CallKind, target: str, function: Callable, args: tuple, kwargs: dict
@@ -82,15 +83,10 @@ class Listener(Protocol):
 @contextmanager
 def tell_of_calls(recorder: Listener) -> Iterator[None]:
     """Tell the recorder of every call that this thread makes in the block."""
-    thread = threading.get_ident()
-
-    def listening() -> bool:
-        return not recorder.busy and threading.get_ident() == thread
-
     with _ONE_AT_A_TIME, ExitStack() as stack:
-        _patch_functions(recorder, listening, stack)
-        _patch_tensor(recorder, listening, stack)
-        _patch_layers(recorder, listening, stack)
+        _patch_functions(recorder, stack)
+        _patch_tensor(recorder, stack)
+        _patch_layers(recorder, stack)
         yield
 
 
@@ -120,10 +116,10 @@ def _functions() -> dict[int, tuple[str, Callable]]:
     return found
 
 
-def _patch_functions(recorder: Listener, listening: Callable[[], bool], stack: ExitStack) -> None:
+def _patch_functions(recorder: Listener, stack: ExitStack) -> None:
     wrappers = {}
     for identity, (path, function) in _functions().items():
-        wrappers[identity] = _followed(recorder, listening, "function", path, function)
+        wrappers[identity] = _followed(recorder, "function", path, function)
 
     for module in list(sys.modules.values()):
         names = getattr(module, "__dict__", None)
@@ -155,15 +151,9 @@ def _patch_held(container: Any, wrappers: dict[int, Callable], stack: ExitStack)
             _patch_held(held, wrappers, stack)
 
 
-def _followed(
-    recorder: Listener,
-    listening: Callable[[], bool],
-    kind: CallKind,
-    target: str,
-    function: Callable,
-) -> Callable:
+def _followed(recorder: Listener, kind: CallKind, target: str, function: Callable) -> Callable:
     def followed(*args: Any, **kwargs: Any) -> Any:
-        if not listening():
+        if not recorder.is_listening():
             return function(*args, **kwargs)
         return recorder.call(kind, target, function, args, kwargs)
 
@@ -173,33 +163,31 @@ def _followed(
 # -- methods of Tensor ----------------------------------------------------------------------------
 
 
-def _patch_tensor(recorder: Listener, listening: Callable[[], bool], stack: ExitStack) -> None:
+def _patch_tensor(recorder: Listener, stack: ExitStack) -> None:
     for name, method in list(vars(Tensor).items()):
         private = name.startswith("_") and not name.startswith("__")
         if callable(method) and not private and name not in _NO_OPERATIONS:
-            _set(stack, Tensor, name, _followed(recorder, listening, "method", name, method))
+            _set(stack, Tensor, name, _followed(recorder, "method", name, method))
         elif name in _READERS and callable(method):
-            _set(stack, Tensor, name, _refused(recorder, listening, name, method))
+            _set(stack, Tensor, name, _refused(recorder, name, method))
     for name in _TRANSPOSED:
         if name in vars(Tensor):
             get = functools.partial(getattr(Tensor, name).__get__)
-            followed = _followed(recorder, listening, "attribute", name, get)
+            followed = _followed(recorder, "attribute", name, get)
             _set(stack, Tensor, name, property(followed))
 
     shape = vars(Tensor)["shape"]
 
     def followed_shape(tensor: Tensor) -> Any:
         numbers = shape.__get__(tensor)
-        return recorder.size_of(tensor, numbers) if listening() else numbers
+        return recorder.size_of(tensor, numbers) if recorder.is_listening() else numbers
 
     _set(stack, Tensor, "shape", property(followed_shape))
 
 
-def _refused(
-    recorder: Listener, listening: Callable[[], bool], name: str, method: Callable
-) -> Callable:
+def _refused(recorder: Listener, name: str, method: Callable) -> Callable:
     def refused(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
-        if listening():
+        if recorder.is_listening():
             recorder.refuse(tensor, f"Tensor.{name}")
         return method(tensor, *args, **kwargs)
 
@@ -209,11 +197,11 @@ def _refused(
 # -- layers ---------------------------------------------------------------------------------------
 
 
-def _patch_layers(recorder: Listener, listening: Callable[[], bool], stack: ExitStack) -> None:
+def _patch_layers(recorder: Listener, stack: ExitStack) -> None:
     call = nn.Layer.__call__
 
     def followed(layer: nn.Layer, *args: Any, **kwargs: Any) -> Any:
-        if not listening():
+        if not recorder.is_listening():
             return call(layer, *args, **kwargs)
         return recorder.call_layer(layer, call, args, kwargs)
 

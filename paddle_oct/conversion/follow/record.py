@@ -10,6 +10,7 @@ of the recorded forward with the network's.
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any, Callable
 
 import paddle
@@ -60,14 +61,14 @@ class Recorder:
 
     Attributes:
         model: the network.
-        busy: whether a noted call is running; the calls inside it are not noted.
         nodes: the calls so far.
     """
 
     def __init__(self, model: nn.Layer) -> None:
         self.model = model
-        self.busy = False
         self.nodes: list[Node] = []
+        self._thread = threading.get_ident()
+        self._is_busy = False  # with a call that is noted, and not with the calls inside it
         self._scopes: list[str] = []  # the layers whose forwards are running, the innermost last
         self._gradients = False
         self._values: dict[int, Value] = {}  # by the identity of the tensor
@@ -92,6 +93,10 @@ class Recorder:
         return Graph(graph_input, self.nodes, encoded)
 
     # -- called by the patches ------------------------------------------------------------------
+
+    def is_listening(self) -> bool:
+        """Whether a call that is made now has to be noted."""
+        return not self._is_busy and threading.get_ident() == self._thread
 
     def size_of(self, tensor: Tensor, shape: list[int]) -> list[int]:
         """Return a tensor's shape; of a tensor that depends on the input, as :class:`Size`."""
@@ -144,7 +149,7 @@ class Recorder:
             scope=self._scope,
             function=function,
         )
-        self.busy = True
+        self._is_busy = True
         try:
             result = function(*map_leaves(_plain, args), **map_leaves(_plain, kwargs))
             changed = [t for t, version in zip(given, versions) if t.inplace_version != version]
@@ -156,7 +161,7 @@ class Recorder:
             unchanged = {id(tensor) for tensor in given} - {id(tensor) for tensor in changed}
             result = map_leaves(lambda t: t.clone() if id(t) in unchanged else t, result)
         finally:
-            self.busy = False
+            self._is_busy = False
         if made:
             node.output = map_leaves(lambda leaf: self._value_of_result(leaf, node), result)
         elif len({id(tensor) for tensor in changed}) == 1 and changed[0] is args[0]:
