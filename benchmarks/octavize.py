@@ -13,14 +13,17 @@ import tempfile
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import Any, Iterator, Sequence
 
 os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
 import paddle
+from paddle import nn
 from tabulate import tabulate
 
-from paddle_oct import octavize
+from paddle_oct import OctavizeReport, octavize
+from paddle_oct.cost.law import macs_law, memory_law
 from paddle_oct.nn import OctaveConv
 
 NETWORKS = """
@@ -51,28 +54,31 @@ Made by `python benchmarks/octavize.py --write`.
 """
 
 
-def build(name, **options):
+def build(name: str, **options: Any) -> nn.Layer:
+    """Return a network of paddle.vision.models; ``vgg16+bn`` is that with norms."""
     plain, _, norm = name.partition("+")
     return getattr(paddle.vision.models, plain)(**({"batch_norm": True} if norm else {}), **options)
 
 
-def input_size(name):
+def input_size(name: str) -> tuple[int, ...]:
     return {"LeNet": (1, 1, 28, 28), "inception_v3": (1, 3, 299, 299)}.get(name, (1, 3, 224, 224))
 
 
-def by_formula(octave):
-    layers = dict(octave.named_sublayers())
+def saved_by_formula(octave: Any) -> float:
+    """Return the multiply-accumulates that the replaced layers would save by the paper's Table 1.
+
+    A depthwise layer has no paths between the bands: its cost is in proportion to its output.
+    """
     saved = 0.0
-    for conv in octave.octave_report.replaced:
-        if layers[conv.name].is_depthwise:
-            saved += conv.macs_before * 0.75 * conv.alpha_out
-        else:
-            a, b = conv.alpha_in, conv.alpha_out
-            saved += conv.macs_before * 0.75 * (a + b - a * b)
+    for conv, layer in zip(octave.octave_report.replaced, replaced_layers(octave)):
+        a, b = conv.alpha_in, conv.alpha_out
+        share = memory_law(b) if layer.is_depthwise else macs_law(a, b)
+        saved += conv.macs_before * (1 - share)
     return saved
 
 
-def reasons(report):
+def reasons(report: OctavizeReport) -> str:
+    """Return why convolutions were left, beside the stem and the last stage."""
     counts = Counter(
         conv.reason.replace("(all alphas", "(").partition(", use padding")[0]
         for conv in report.left
@@ -81,11 +87,12 @@ def reasons(report):
     return "; ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
-def rows_of(name):
+def rows_of(name: str) -> Iterator[tuple[str, ...]]:
+    """Yield a network's rows of the table, one per alpha."""
     for alpha in ALPHAS:
         octave = octavize(build(name), alpha, input_size=input_size(name), inplace=True)
         report = octave.octave_report
-        saved, formula = report.macs_before - report.macs_after, by_formula(octave)
+        saved, formula = report.macs_before - report.macs_after, saved_by_formula(octave)
         assert saved == sum(conv.macs_before - conv.macs_after for conv in report.convs)
         assert all(isinstance(layer, OctaveConv) for layer in replaced_layers(octave))
         first = alpha == ALPHAS[0]
@@ -102,18 +109,24 @@ def rows_of(name):
         print(name, alpha, report.macs_after, file=sys.stderr, flush=True)
 
 
-def replaced_layers(octave):
+def replaced_layers(octave: Any) -> list[nn.Layer]:
     layers = dict(octave.named_sublayers())
     return [layers[conv.name] for conv in octave.octave_report.replaced]
 
 
-def table(names):
+def table(names: Sequence[str]) -> str:
     headers = ("network", "alpha", "replaced", "before", "after", "", "saved / formula", "left")
     rows = [row for name in names for row in rows_of(name)]
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
-def export(name):
+def tensors(output: Any) -> list[paddle.Tensor]:
+    """Return what a network returned as a list; some return outputs of auxiliary heads too."""
+    return list(output) if isinstance(output, (tuple, list)) else [output]
+
+
+def export(name: str) -> None:
+    """Export a network with every alpha, and compare what the file returns with the network."""
     size = (1, 3, 139, 139) if name == "inception_v3" else input_size(name)
     if name not in (*FIXED_SIZE, "inception_v3"):
         size = (1, 3, 64, 64)
@@ -129,7 +142,7 @@ def export(name):
             for batch, more in ((1, 0), (3, 0 if fixed else 21)):
                 x = paddle.randn([batch, size[1], size[2] + more, size[3] + more])
                 with paddle.no_grad():
-                    pairs = zip(paddle.utils.flatten(loaded(x)), paddle.utils.flatten(octave(x)))
+                    pairs = zip(tensors(loaded(x)), tensors(octave(x)))
                     worst = max(
                         [worst, *(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)]
                     )
@@ -137,7 +150,7 @@ def export(name):
         assert worst < 1e-4
 
 
-def main():
+def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == ["--export"]:
         for name in arguments[1:] or NETWORKS.split():
