@@ -10,7 +10,7 @@ from typing import Any
 from paddle import nn
 
 from paddle_oct.base.private import ConvSettings
-from paddle_oct.nn import OctaveAvgPool2D, OctaveConv, OctaveMaxPool2D
+from paddle_oct.nn import OctaveAvgPool2D, OctaveMaxPool2D, plan_octave_conv
 from paddle_oct.nn.arguments import padding_sides, size2
 
 
@@ -21,7 +21,7 @@ def why_not_aligned(conv: ConvSettings) -> str:
     if conv.is_depthwise and conv.in_channels != conv.out_channels:
         return "it is depthwise with more outputs than inputs"
     try:
-        OctaveConv(  # one channel in each band; it refuses what can't be aligned
+        plan_octave_conv(  # one channel in each band; it refuses what can't be aligned
             2,
             2,
             conv.kernel_size,

@@ -15,7 +15,7 @@ from paddle_oct.base.private import sub_layers
 from paddle_oct.cost import profile
 from paddle_oct.nn import OctaveConv
 from paddle_oct.nn.arguments import positive_int
-from paddle_oct.nn.octave_conv import Downsample
+from paddle_oct.nn.plan import Downsample
 
 from .check import check_converted, check_followed, draw_samples, evaluating
 from .follow import CannotFollow, ForwardWriter, record

@@ -17,7 +17,7 @@ from paddle_oct.base.private import (
     set_full_name_of_copy,
 )
 from paddle_oct.nn import OctaveConv, OctaveNorm
-from paddle_oct.nn.octave_conv import Downsample
+from paddle_oct.nn.plan import Downsample
 
 from .layout import Layout
 

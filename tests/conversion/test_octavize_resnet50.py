@@ -75,7 +75,7 @@ def test_by_default_what_stays_vanilla_keeps_its_stride(vanilla):
     ours = octavize(vanilla, 0.5, input_size=SIZE)
     network = oct_resnet50(num_classes=10)
     block = network.layer4[0].conv2
-    assert block.conv._pool_stride
+    assert block.conv.plan.pool_input
     block.conv = OctaveConv(512, 512, 3, 0, 0, stride=2, padding=1)
     network = with_weights_of(ours, network)
     x = paddle.randn([2, 3, 64, 64])
