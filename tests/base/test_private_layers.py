@@ -52,7 +52,7 @@ def test_set_channels_of_norm(norm, shown):
     assert shown in norm.extra_repr()
 
 
-def test_summary_counts_a_copy_with_a_full_name_of_its_own():
+def test_set_full_name_of_copy_lets_summary_count_it():
     layer = nn.Conv2D(3, 3, 1, bias_attr=False)
     other = copy.deepcopy(layer)
     assert other.full_name() == layer.full_name()  # else there is no need for the function
