@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import re
+
 _LONGEST = 300
+
+# Paddle puts the kind of an error in front of what its operators say.
+_KIND = re.compile(
+    r"\((InvalidArgument|NotFound|OutOfRange|AlreadyExists|ResourceExhausted|PreconditionNotMet"
+    r"|PermissionDenied|ExecutionTimeout|Unimplemented|Unavailable|Fatal|External|InvalidType)\) "
+)
+_NAMED = re.compile(r"[\w.]*(Error|Exception): ")
 
 
 def first_line(error: BaseException) -> str:
     """Return what an error says first, without the pages that Paddle adds to some.
 
-    Paddle's own errors end in ``Error Message Summary:`` and a line such as ``InvalidArgumentError:
-    ... (InvalidArgument)``; of those, that line counts.
+    Paddle puts a stack of C++ calls, and ``Error Message Summary:``, in front of some errors, and
+    the code that it was translating in front of others. What was wrong follows in a line such as
+    ``ValueError: (InvalidArgument) ...``; then that line counts, the last one of its kind, as there
+    may be similar ones in the code.
+
+    Returns:
+        One line of 300 characters or less, without a full stop; the error's class if it says
+        nothing.
     """
     text = str(error).split("Error Message Summary:")[-1]
     lines = [line.strip() for line in text.splitlines() if line.strip(" -\t")]
-    named = next((line for line in lines if "Error: " in line), None)
-    said = named or (lines[0] if lines else type(error).__name__)
-    said = said.replace("(InvalidArgument) ", "").rstrip(".")
+    named = [line for line in lines if _NAMED.match(line)]
+    said = named[-1] if named else next(iter(lines), "")
+    said = _KIND.sub("", said, count=1).rstrip(".") or type(error).__name__
     return said if len(said) <= _LONGEST else said[: _LONGEST - 3] + "..."

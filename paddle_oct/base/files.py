@@ -31,14 +31,14 @@ def check_output(path: str | Path, force: bool = False, suffixes: Sequence[str] 
         suffixes: what its name may end in; anything if there are none.
 
     Raises:
-        ValueError: its name ends in something else, there is such a file already, or its folder
-            does not exist or can't be written.
+        ValueError: it is a folder, its name ends in something else, there is such a file already,
+            or its folder does not exist or can't be written.
     """
     path = Path(path)
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise ValueError(f"{path}: the file's name must end in {' or '.join(suffixes)}")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it")
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ValueError(f"{path}: the file's name must end in {' or '.join(suffixes)}")
     if path.exists() and not force:
         raise ValueError(f"{path} already exists; choose another name, or overwrite with --force")
     if not path.parent.is_dir():

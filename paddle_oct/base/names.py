@@ -8,13 +8,6 @@ from typing import Iterable, Mapping, TypeVar
 T = TypeVar("T")
 
 
-def first_line(error: Exception) -> str:
-    """Return what an error says first, without the page that Paddle adds to some."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    said = next((line for line in lines if "Error: " in line), next(filter(None, lines), ""))
-    return said or type(error).__name__
-
-
 def unknown_name(name: str, known: Iterable[str], what: str) -> ValueError:
     """Return the error for a name that nothing has, suggesting the nearest known ones."""
     known = sorted(known)

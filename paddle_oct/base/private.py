@@ -178,9 +178,22 @@ def peak_of_allocated() -> int:
 
 def operators() -> Mapping[str, Any]:
     """Return the operators that eager mode calls, by name: to count what ``F`` functions compute,
-    which no hook of a layer sees.
+    which no hook of a layer sees. The module holds a few other things, too.
     """
-    return vars(paddle._C_ops)
+    from paddle import _C_ops
+
+    return vars(_C_ops)
+
+
+def legacy_operators() -> Mapping[str, Any]:
+    """Return the older operators, which ``to_static`` and some fused layers still call."""
+    from paddle import _legacy_C_ops
+
+    return vars(_legacy_C_ops)
+
+
+#: The one of :func:`operators` that runs a custom operator in C++, whose name it is given first.
+CUSTOM_OPERATOR = "_run_custom_op"
 
 
 def conv2d_gradients(

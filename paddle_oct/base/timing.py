@@ -16,7 +16,7 @@ class Timing:
 
     Attributes:
         median: of the repeats.
-        spread: half the distance of the quartiles.
+        spread: half the distance of the quartiles; 0 of one run.
         fastest: the shortest of them.
     """
 
@@ -30,13 +30,13 @@ def interleave(runs: Sequence[Callable[[], Any]], repeats: int) -> list[Timing]:
 
     Args:
         runs: what to time.
-        repeats: how often each runs, after three times to warm up.
+        repeats: how often each runs, 1 or more, after three times to warm up.
 
     Raises:
-        ValueError: there are too few repeats for quartiles.
+        ValueError: there are no repeats.
     """
-    if repeats < 2:
-        raise ValueError(f"repeats must be 2 or more, got {repeats}")
+    if repeats < 1:
+        raise ValueError(f"repeats must be 1 or more, got {repeats}")
     for run in runs:
         for _ in range(_WARMUP):
             run()
@@ -50,5 +50,6 @@ def interleave(runs: Sequence[Callable[[], Any]], repeats: int) -> list[Timing]:
 
 
 def _summary(seconds: list[float]) -> Timing:
-    low, _, high = statistics.quantiles(seconds, n=4)
-    return Timing(statistics.median(seconds), (high - low) / 2, min(seconds))
+    median = statistics.median(seconds)
+    low, _, high = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else (median,) * 3
+    return Timing(median, (high - low) / 2, min(seconds))

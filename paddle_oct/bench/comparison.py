@@ -9,8 +9,14 @@ from typing import Any, Callable, Sequence, Union
 from paddle import nn
 
 from paddle_oct.base.tables import human_bytes, human_count, human_percent, render
-from paddle_oct.cost import Profile, profile
-from paddle_oct.cost.profiling import InputSize, check_sizes, make_inputs, measure_latency
+from paddle_oct.cost import (
+    InputSize,
+    Profile,
+    check_sizes,
+    make_inputs,
+    measure_latency,
+    profile,
+)
 from paddle_oct.models import create_model
 from paddle_oct.nn.feature import check_alpha
 

@@ -1,15 +1,21 @@
 """The multiply-accumulates of Paddle's operators, from the shapes that go in and come out.
 
-The functions are given what the operator of ``paddle._C_ops`` with their name is given, then its
-output.
+The functions of the table are given what the operator of ``paddle._C_ops`` with their name is
+given, then what it returns.
 """
 
 from __future__ import annotations
 
 from math import prod
-from typing import Any, Sequence
+from typing import Any, Callable, Mapping, Sequence, Union
 
-from paddle import Tensor
+from paddle import Tensor, nn
+
+#: The name of an operator, or a kind of layer.
+Operator = Union[str, "type[nn.Layer]"]
+
+#: Returns the multiply-accumulates of a call from its arguments and what it returned.
+Count = Callable[[Sequence[Any], Any], int]
 
 
 def _convolution(args: Sequence[Any], output: Tensor) -> int:
@@ -43,7 +49,28 @@ def _recurrent(args: Sequence[Any], _: Tensor) -> int:
     return steps * batch * sum(prod(w.shape) for w in args[2] if len(w.shape) == 2)
 
 
-MACS = {
+def _dot(args: Sequence[Any], _: Tensor) -> int:
+    return prod(args[0].shape)
+
+
+def _einsum(args: Sequence[Any], _: Any) -> int:
+    """Count the terms of the sum, if two operands are multiplied."""
+    operands, equation = args[:2]
+    if len(operands) != 2:
+        return 0
+    sizes: dict[str, int] = {}
+    for labels, operand in zip(equation.split("->")[0].split(","), operands):
+        before, dots, after = labels.strip().partition("...")
+        shape = list(operand.shape)
+        # The dimensions of an ellipsis are aligned at the right, as in broadcasting.
+        hidden = len(shape) - len(before) - len(after) if dots else 0
+        names = [*before, *(f"...{-place}" for place in range(-hidden, 0)), *after]
+        for name, size in zip(names, shape):
+            sizes[name] = max(size, sizes.get(name, 1))
+    return prod(sizes.values())
+
+
+_TABLE: dict[Operator, Count] = {
     "conv2d": _convolution,
     "conv3d": _convolution,
     "depthwise_conv2d": _convolution,
@@ -60,10 +87,63 @@ MACS = {
     "__matmul__": _matmul,
     "bmm": _matmul,
     "mv": _matmul,
+    "dot": _dot,
     "addmm": _addmm,
     "baddbmm": _addmm,
     "rnn": _recurrent,
+    "einsum": _einsum,
 }
+
+
+def register_operator(operator: Operator, count: Count) -> None:
+    """Say how many multiply-accumulates an operator needs, for all profiles from now on.
+
+    Args:
+        operator: its name, as ``Profile.uncounted`` shows it: that of the function in
+            ``paddle._C_ops`` without a final underscore, or that of a custom operator in C++. Or a
+            kind of layer: its formula then stands for everything in it, and it makes one row. A
+            formula for an operator or a layer that has one already takes its place.
+        count: called with the operator's arguments in their order (a list; those given by name
+            come last) and what it returned; of a layer, with the layer, what its ``forward`` was
+            given, and what that returned. Returns the number, 0 for an operator that is none of
+            multiplications.
+
+    Raises:
+        TypeError: ``operator`` is neither a name nor a kind of layer, or ``count`` no function.
+
+    Examples:
+        >>> import paddle
+        >>> from paddle_oct.cost import profile, register_operator
+        >>> class Spectrum(paddle.nn.Layer):
+        ...     def forward(self, x):
+        ...         return paddle.fft.rfft(x).abs()
+        >>> profile(Spectrum(), (4, 256)).uncounted
+        {'fft_r2c': 1}
+        >>> register_operator("fft_r2c", lambda args, output: 4 * args[0].size)  # 1/2 N log2(N)
+        >>> profile(Spectrum(), (4, 256)).macs
+        4096
+    """
+    _TABLE.update(_checked({operator: count}))
+
+
+def table_with(operators: Mapping[Operator, Count]) -> dict[Operator, Count]:
+    """Return the table of formulas, with others that take the place of those it has.
+
+    Raises:
+        TypeError: as :func:`register_operator`.
+    """
+    return {**_TABLE, **_checked(operators)}
+
+
+def _checked(operators: Mapping[Operator, Count]) -> Mapping[Operator, Count]:
+    for operator, count in operators.items():
+        is_layer = isinstance(operator, type) and issubclass(operator, nn.Layer)
+        if not isinstance(operator, str) and not is_layer:
+            raise TypeError(f"expected an operator's name or a kind of layer, got {operator!r}")
+        if not callable(count):
+            raise TypeError(f"expected a function that counts {operator!r}, got {count!r}")
+    return operators
+
 
 # The names of the operators' first arguments, for those that people call by name.
 _NAMES = {
@@ -75,9 +155,14 @@ _NAMES = {
 }
 
 
-def by_position(name: str, args: Sequence[Any], named: dict[str, Any]) -> list[Any]:
-    """Return an operator's first arguments in their order, whether given by name or not."""
-    missing = _NAMES.get(name, ())[len(args) :] if named else ()
+def by_position(name: str, args: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
+    """Return an operator's arguments in their order, whether given by name or not.
+
+    Where that order is not known, those given by name come last.
+    """
+    if name not in _NAMES:
+        return [*args, *named.values()]
+    missing = _NAMES[name][len(args) :] if named else ()
     return [*args, *(next((named[n] for n in names if n in named), None) for names in missing)]
 
 

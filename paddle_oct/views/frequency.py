@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from paddle import Tensor, nn
 
-from paddle_oct.base.files import check_output, write_atomically
+from paddle_oct.base.figures import BLUE, VERMILION, new_figure, save_figure
+from paddle_oct.base.files import check_output
 from paddle_oct.base.names import look_up
 
 from .hooks import evaluation_run
 
-# Okabe and Ito's colours, which remain distinct for the colour-blind.
-_HIGH, _LOW = "#0072B2", "#D55E00"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_HIGH, _LOW = BLUE, VERMILION
 _SHOWN = 6  # maps of each band
 
 
@@ -31,7 +33,7 @@ class RadialSpectrum(NamedTuple):
 
     frequency: np.ndarray
     power: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 def radial_power_spectrum(maps: np.ndarray, spacing: float = 1.0) -> RadialSpectrum:
@@ -131,17 +133,13 @@ def draw_frequencies(
         ValueError: as :func:`octave_bands`, or there is more than one image, or the file can't be
             written.
     """
-    path = check_output(path, force=True)
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"{path}: the picture is a PNG file, its name must end in .png")
+    path = check_output(path, force=True, suffixes=[".png"])
     if x.shape[0] != 1:
         raise ValueError(f"draw_frequencies: expected one image [1, C, H, W], got {x.shape}")
-    bands = octave_bands(network, layer, x)
-    figure = _figure(*(band[0] for band in bands), _picture(x) if image is None else image, layer)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
+    high, low = octave_bands(network, layer, x)
+    figure = _figure(high[0], low[0], _picture(x) if image is None else image, layer)
     try:
-        write_atomically(path, picture.getvalue())
+        save_figure(figure, path, dpi=110)
     except OSError as error:
         raise ValueError(f"{path}: can't be written ({error.strerror})") from error
 
@@ -153,14 +151,11 @@ def _picture(x: Tensor) -> np.ndarray:
     return pixels if pixels.shape[2] == 3 else pixels.mean(axis=2)
 
 
-def _figure(high: np.ndarray, low: np.ndarray, image: Any, layer: str) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 6.6), layout="constrained")
-    FigureCanvasAgg(figure)
+def _figure(high: np.ndarray, low: np.ndarray, image: Any, layer: str) -> Figure:
+    figure = new_figure(12, 6.6)
     figure.suptitle(f"What the two bands of {layer} hold")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    top, bottom = parts
 
     grid = top.add_gridspec(2, _SHOWN + 2)
     axes = top.add_subplot(grid[:, :2])

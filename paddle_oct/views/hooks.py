@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Callable
 
 import paddle
 from paddle import Tensor, nn
+
+from paddle_oct.base.modes import kept_modes
 
 
 def evaluation_run(
@@ -19,18 +22,11 @@ def evaluation_run(
         look: called with layer, inputs and output whenever a layer has run.
     """
 
-    def hook(layer: nn.Layer, inputs: Any, output: Any) -> None:  # a result would replace output
-        look(layer, inputs, output)
+    def hook(layer: nn.Layer, inputs: Any, output: Any) -> Any:
+        look(layer, inputs, output)  # its result would replace the output
 
-    layers = network.sublayers(include_self=True)
-    hooks = [layer.register_forward_post_hook(hook) for layer in layers]
-    training = {layer: layer.training for layer in layers}
-    try:
-        network.eval()
-        with paddle.no_grad():
+    with contextlib.ExitStack() as stack:
+        for layer in network.sublayers(include_self=True):
+            stack.callback(layer.register_forward_post_hook(hook).remove)
+        with kept_modes(network, training=False), paddle.no_grad():
             network(x)
-    finally:
-        for handle in hooks:
-            handle.remove()
-        for layer, mode in training.items():
-            layer.training = mode

@@ -12,6 +12,9 @@ import paddle
 from paddle import nn
 from paddle.static import InputSpec
 
+from paddle_oct.base.errors import first_line
+from paddle_oct.base.private import old_ir
+
 from .hooks import evaluation_run
 
 
@@ -105,17 +108,16 @@ def add_graph(writer: Any, network: nn.Layer, input_size: Sequence[int]) -> None
     """
     # VisualDL reads the program format that Paddle wrote before version 3.
     try:
-        with paddle.pir_utils.OldIrGuard():
+        with old_ir():
             paddle.disable_static()
             traced = copy.deepcopy(network)
             traced.eval()
             with contextlib.redirect_stdout(io.StringIO()):  # it tells of a failure there too
                 writer.add_graph(traced, [InputSpec([None, *input_size], "float32", "image")])
     except Exception as error:  # whatever the tracer meets in somebody's network
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ValueError(  # the tracer tells the reason last
+        raise ValueError(
             "the graph of the network could not be drawn: "
-            f"{type(network).__name__}: {lines[-1] if lines else type(error).__name__}"
+            f"{type(network).__name__}: {first_line(error)}"
         ) from error
     finally:
         paddle.disable_static()
