@@ -48,6 +48,21 @@ def is_static_function(function: Any) -> bool:
     return isinstance(function, StaticFunction)
 
 
+@contextlib.contextmanager
+def without_to_static() -> Iterator[None]:
+    """Let functions that ``to_static`` has wrapped run eagerly; how it was, no public function
+    tells.
+    """
+    from paddle.jit.dy2static.program_translator import ProgramTranslator
+
+    was_on = ProgramTranslator().enable_to_static
+    paddle.jit.enable_to_static(False)
+    try:
+        yield
+    finally:
+        paddle.jit.enable_to_static(was_on)
+
+
 def set_threads(threads: int) -> None:
     """Set the threads of eager operators; otherwise only an environment variable does."""
     from paddle.base import core
@@ -216,7 +231,9 @@ def conv2d_gradients(
 
 
 def old_ir() -> ContextManager[None]:
-    """Write programs in the older format, the only one that oneDNN and VisualDL read."""
+    """Write programs in the older format, the only one that oneDNN and VisualDL read. Paddle is
+    in static mode meanwhile.
+    """
     from paddle.pir_utils import OldIrGuard
 
     return OldIrGuard()

@@ -12,7 +12,7 @@ from paddle import Tensor, nn
 
 from paddle_oct.base.errors import first_line
 from paddle_oct.base.modes import kept_modes
-from paddle_oct.base.private import sub_layers
+from paddle_oct.base.private import sub_layers, without_to_static
 
 from .free import is_free
 from .memory import BackwardMemory, FeatureMemory, tensors_in
@@ -86,6 +86,7 @@ class Tracer:
         with ExitStack() as stack:
             stack.enter_context(_as_it_was(self.model, training))
             stack.enter_context(self._hooks())
+            stack.enter_context(without_to_static())  # a program's operators are out of sight
             stack.enter_context(reported_operators(self._report))
             stack.enter_context(watched_by_autograd(self._keep) if training else paddle.no_grad())
             for tensor in tensors_in(inputs):

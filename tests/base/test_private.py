@@ -1,0 +1,213 @@
+"""Paddle still has every private name that the package leans on, and it means what we think."""
+
+import inspect
+import os
+import subprocess
+import sys
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+from paddle.static import InputSpec
+
+from paddle_oct.base import private
+
+
+def test_every_function_has_a_test_here():
+    own = [
+        name
+        for name, value in vars(private).items()
+        if inspect.isfunction(inspect.unwrap(value) if callable(value) else value)
+        and value.__module__ == private.__name__
+    ]
+    assert len(own) > 10
+    for name in own:
+        assert any(f"_{name}_" in f"{test}_" for test in globals()), f"no test of {name}"
+
+
+# -- what is running -----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="SOT may answer here as if outside")
+def test_in_sot():
+    assert not private.in_sot()
+
+    @paddle.jit.to_static(full_graph=False)
+    def one_if_traced(x):
+        for _ in range(20):  # SOT leaves functions of fewer operators as they are
+            x = paddle.sin(x)
+        return x + (1 if private.in_sot() else 0)
+
+    assert one_if_traced(paddle.zeros([2])).tolist() == [1, 1]
+    assert not private.in_sot()
+
+
+def test_eager_mode_in_a_lazy_guard():
+    with paddle.LazyGuard():
+        lazy = nn.Linear(2, 3)
+        with private.eager_mode():
+            eager = nn.Linear(2, 3)
+        lazy_again = nn.Linear(2, 3)
+    states = [private.is_allocated(layer.weight) for layer in (lazy, eager, lazy_again)]
+    assert states == [False, True, False]
+
+
+def test_eager_mode_while_a_program_is_built():
+    paddle.enable_static()
+    try:
+        with private.eager_mode():
+            assert float(paddle.ones([3]).sum()) == 3
+        assert not paddle.in_dynamic_mode()
+    finally:
+        paddle.disable_static()
+    with private.eager_mode():
+        assert paddle.in_dynamic_mode()
+    assert paddle.in_dynamic_mode()
+
+
+@pytest.mark.parametrize("full_graph", [True, False])
+def test_is_static_function(full_graph):
+    def function(x):
+        return x
+
+    assert not private.is_static_function(function)
+    assert private.is_static_function(paddle.jit.to_static(function, full_graph=full_graph))
+
+
+def test_without_to_static():
+    modes = []
+
+    @paddle.jit.to_static(full_graph=True)
+    def function(x):
+        modes.append(paddle.in_dynamic_mode())
+        return x
+
+    with private.without_to_static():
+        function(paddle.zeros([1]))
+    assert modes == [True]
+    with private.without_to_static(), private.without_to_static():
+        pass
+    function(paddle.zeros([1]))
+    assert modes == [True, False]
+
+
+def test_set_threads():
+    """More threads than before run once they are asked for."""
+    script = """if True:
+        import os, paddle
+        from paddle_oct.base.private import set_threads
+        def threads(number):
+            set_threads(number)
+            paddle.nn.functional.conv2d(paddle.ones([4, 64, 64, 64]), paddle.ones([64, 64, 3, 3]))
+            paddle.rand([600, 600]) @ paddle.rand([600, 600])
+            return len(os.listdir("/proc/self/task"))
+        one = threads(1)
+        assert threads(1) == one
+        assert threads(2) == one + 1, (threads(2), one)
+    """
+    if not os.path.isdir("/proc/self/task") or (os.cpu_count() or 1) < 2:
+        pytest.skip("threads are counted in /proc, and limited by the processor")
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+# -- the settings of layers ----------------------------------------------------------------------
+
+
+def test_conv_settings():
+    conv = nn.Conv2D(
+        4, 6, (3, 5), stride=(2, 1), padding=1, dilation=(1, 2), groups=2,
+        padding_mode="reflect", data_format="NHWC",
+    )  # fmt: skip
+    settings = private.conv_settings(conv)
+    assert settings == (4, 6, [3, 5], [2, 1], 1, [1, 2], 2, "reflect", "NHWC")
+    assert not private.conv_settings(conv).is_depthwise
+    assert private.conv_settings(nn.Conv2D(4, 8, 3, groups=4)).is_depthwise
+    assert not private.conv_settings(nn.Conv2D(1, 8, 3)).is_depthwise
+
+
+@pytest.mark.parametrize("kind", ["pre", "post"])
+def test_is_hooked(kind):
+    layer = nn.Sequential(nn.ReLU())
+    assert not private.is_hooked(layer)
+    hook = getattr(layer, f"register_forward_{kind}_hook")(lambda *_: None)
+    assert private.is_hooked(layer)
+    assert not private.is_hooked(layer[0])
+    hook.remove()
+    assert not private.is_hooked(layer)
+
+
+def test_sub_layers():
+    layer = nn.Layer()
+    layer.first = nn.Linear(2, 3)
+    layer.add_sublayer("nothing", None)
+    assert dict(private.sub_layers(layer)) == {"first": layer.first, "nothing": None}
+    private.sub_layers(layer)["first"] = other = nn.Linear(3, 2)
+    assert layer.first is other
+    assert [name for name, _ in layer.named_sublayers()] == ["first"]
+
+
+# -- memory --------------------------------------------------------------------------------------
+
+
+def test_is_allocated():
+    assert private.is_allocated(paddle.zeros([2]))
+    with paddle.LazyGuard():
+        assert not private.is_allocated(nn.Linear(2, 3).weight)
+
+
+def test_allocated_bytes_and_peak_of_allocated_and_reset_peak_of_allocated():
+    before = private.allocated_bytes()
+    private.reset_peak_of_allocated()
+    held = paddle.zeros([1000, 1000])
+    more = paddle.zeros([1000, 500])
+    del more
+    assert private.allocated_bytes() - before == pytest.approx(4e6, rel=0.01)
+    assert private.peak_of_allocated() - before == pytest.approx(6e6, rel=0.01)
+    del held
+    private.reset_peak_of_allocated()
+    assert private.peak_of_allocated() - before == pytest.approx(0, abs=4e4)
+
+
+# -- operators and programs ----------------------------------------------------------------------
+
+
+def test_operators():
+    x, y = paddle.rand([2, 3]), paddle.rand([3, 4])
+    product = private.operators()["matmul"](x, y, False, False)
+    np.testing.assert_allclose(product.numpy(), x.numpy() @ y.numpy(), rtol=1e-6)
+    assert private.CUSTOM_OPERATOR in private.operators()
+
+
+def test_operators_are_what_functions_call(monkeypatch):
+    from paddle import _C_ops
+
+    monkeypatch.setattr(_C_ops, "relu", lambda x: "called")
+    assert nn.functional.relu(paddle.zeros([1])) == "called"
+
+
+def test_legacy_operators():
+    x = paddle.rand([2, 3])
+    total = private.legacy_operators()["elementwise_add"](x, x)
+    np.testing.assert_array_equal(total.numpy(), 2 * x.numpy())
+
+
+class Sigmoid(nn.Layer):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x) + 1
+
+
+def test_old_ir_read_program_and_elementwise_in_old_ir(tmp_path):
+    network = Sigmoid(private.elementwise_in_old_ir("sigmoid"))
+    with private.old_ir():
+        paddle.jit.save(network, str(tmp_path / "net"), [InputSpec([2, 3], "float32", "x")])
+    program = private.read_program((tmp_path / "net.pdmodel").read_bytes())
+    block = program.block(0)
+    kinds = [block.op(i).type() for i in range(block.op_size())]
+    assert "sigmoid" in kinds
+    assert private.read_program(program.serialize_to_string()).block(0).op_size() == len(kinds)
