@@ -38,7 +38,8 @@ _ELEMENTWISE = """
     __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __rtruediv__
     abs acos acosh add add_n affine_channel angle asin asinh atan atan2 atanh bitwise_and
     bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil clip conj
-    copysign cos cosh digamma divide elementwise_pow equal erf erfinv exp expm1 floor floor_divide
+    copysign cos cosh digamma divide elementwise_add elementwise_div elementwise_mul elementwise_pow
+    elementwise_sub equal erf erfinv exp expm1 floor floor_divide
     fmax fmin gammaincc gammaln greater_equal greater_than heaviside i0 i0e i1 i1e increment isclose
     isfinite isinf isnan lerp less_equal less_than lgamma log log10 log1p log2 logical_and
     logical_not logical_or logical_xor logit maximum minimum multiply nextafter not_equal polygamma
@@ -91,4 +92,6 @@ def is_free(name: str, tensors: Iterable[Tensor]) -> bool:
         name: its name.
         tensors: what it was given and what it returned.
     """
-    return name in _FREE or not any(tensor.dtype in _FLOATING for tensor in tensors)
+    return name.replace("legacy.", "") in _FREE or not any(
+        tensor.dtype in _FLOATING for tensor in tensors
+    )

@@ -104,9 +104,9 @@ def register_operator(operator: Operator, count: Count) -> None:
             kind of layer: its formula then stands for everything in it, and it makes one row. A
             formula for an operator or a layer that has one already takes its place.
         count: called with the operator's arguments in their order (a list; those given by name
-            come last) and what it returned; of a layer, with the layer, what its ``forward`` was
-            given, and what that returned. Returns the number, 0 for an operator that is none of
-            multiplications.
+            come last) and what it returned, which is a list of a custom operator. Of a layer, with
+            the layer and what its ``forward`` was given, and what that returned. Returns the
+            number, 0 for an operator that multiplies nothing.
 
     Raises:
         TypeError: ``operator`` is neither a name nor a kind of layer, or ``count`` no function.

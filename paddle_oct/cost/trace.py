@@ -12,7 +12,7 @@ from paddle import Tensor, nn
 
 from paddle_oct.base.errors import first_line
 from paddle_oct.base.modes import kept_modes
-from paddle_oct.base.private import sub_layers, without_to_static
+from paddle_oct.base.private import is_allocated, sub_layers, without_to_static
 
 from .free import is_free
 from .memory import BackwardMemory, FeatureMemory, tensors_in
@@ -222,7 +222,8 @@ def _named_layers(model: nn.Layer) -> list[tuple[str, nn.Layer]]:
 @contextmanager
 def _as_it_was(model: nn.Layer, training: bool) -> Iterator[None]:
     """Put a network into a mode, and afterwards leave it and the random numbers as they were."""
-    state = [t for t in (*model.parameters(), *model.buffers()) if t.stop_gradient]
+    everything = [*model.parameters(), *model.buffers()]
+    state = [t for t in everything if t.stop_gradient and is_allocated(t)]
     values = [tensor.clone() for tensor in state] if training else []
     random = paddle.get_rng_state()
     try:
