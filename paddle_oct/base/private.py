@@ -227,7 +227,7 @@ def conv2d_gradients(
     pads = settings.padding
     pads = [pads, pads] if isinstance(pads, int) else list(pads)
     how = settings.stride, pads, "EXPLICIT", settings.dilation, settings.groups, "NCHW"
-    return paddle._C_ops.conv2d_grad(x, weight, gradient, *how)
+    return operators()["conv2d_grad"](x, weight, gradient, *how)
 
 
 def old_ir() -> ContextManager[None]:

@@ -68,9 +68,7 @@ class Tracer:
         self.uncounted: dict[str, int] = {}
         self._whole = whole
         self._table = table
-        self._names = {
-            id(layer): name for name, layer in reversed(_named_layers(model))
-        }  # a layer with two names goes by its first
+        self._watched = self._outside_of_wholes()
         fixed = [*model.parameters(), *model.buffers()]
         self.memory = FeatureMemory(fixed)
         self.backward = BackwardMemory(fixed)
@@ -102,7 +100,7 @@ class Tracer:
     def _hooks(self) -> Iterator[None]:
         hooks = []
         try:
-            for _, layer in _named_layers(self.model):
+            for _, layer in self._watched.values():
                 hooks.append(layer.register_forward_pre_hook(self._enter))
                 hooks.append(layer.register_forward_post_hook(self._leave))
             yield
@@ -112,7 +110,7 @@ class Tracer:
 
     # Paddle's types know no hook that returns None.
     def _enter(self, layer: nn.Layer, inputs: Any) -> Any:
-        name = self._names[id(layer)]
+        name, _ = self._watched[id(layer)]
         parent = self._stack[-1] if self._stack else None
         inside = parent is not None and parent.closed
         formula = self._formula_of(layer) is not None
@@ -146,6 +144,15 @@ class Tracer:
         row.output_shapes += [shape for shape in shapes if shape not in row.output_shapes]
         if frame.closed:
             row.output_bytes += sum(storage.size for storage in made.values())
+
+    def _outside_of_wholes(self) -> dict[int, tuple[str, nn.Layer]]:
+        """Return the name and the layer, by its identity, of all layers but those within one that
+        counts as one: a hook on its parts may change how it computes.
+        """
+        named = list(self.model.named_sublayers(include_self=True))
+        wholes = [x for _, x in named if isinstance(x, self._whole) or self._formula_of(x)]
+        within = {id(part) for whole in wholes for part in whole.sublayers()}
+        return {id(layer): (name, layer) for name, layer in named if id(layer) not in within}
 
     def _formula_of(self, layer: nn.Layer) -> Count | None:
         for kind in type(layer).__mro__:
@@ -213,10 +220,6 @@ class Tracer:
             f"{kind} fails on an input of {given}, in layer {frame.name!r}, {what}, which was "
             f"given {shapes}: {first_line(error)}"
         )
-
-
-def _named_layers(model: nn.Layer) -> list[tuple[str, nn.Layer]]:
-    return list(model.named_sublayers(include_self=True))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def test_every_function_has_a_test_here():
         and value.__module__ == private.__name__
     ]
     assert len(own) > 10
-    for name in own:
+    for name in [*own, "in_sot"]:
         assert any(f"_{name}_" in f"{test}_" for test in globals()), f"no test of {name}"
 
 
@@ -148,6 +148,14 @@ def test_sub_layers():
     assert [name for name, _ in layer.named_sublayers()] == ["first"]
 
 
+def test_optimizer_of():
+    network = nn.Linear(2, 2)
+    optimizer = paddle.optimizer.SGD(parameters=network.parameters())
+    model = paddle.Model(network)
+    model.prepare(optimizer, nn.MSELoss())
+    assert private.optimizer_of(model) is optimizer
+
+
 # -- memory --------------------------------------------------------------------------------------
 
 
@@ -185,6 +193,22 @@ def test_operators_are_what_functions_call(monkeypatch):
 
     monkeypatch.setattr(_C_ops, "relu", lambda x: "called")
     assert nn.functional.relu(paddle.zeros([1])) == "called"
+
+
+@pytest.mark.parametrize("padding", [1, [2, 0]])
+def test_conv2d_gradients(padding):
+    conv = nn.Conv2D(4, 6, 3, stride=(2, 1), padding=padding, dilation=(1, 2), groups=2)
+    x = paddle.rand([2, 4, 9, 8])
+    x.stop_gradient = False
+    y = conv(x)
+    gradient = paddle.rand(y.shape)
+    expected = paddle.grad(y, [x, conv.weight], gradient)
+    settings = private.conv_settings(conv)
+    gradients = private.conv2d_gradients(x, conv.weight, gradient, settings)
+    for actual, wanted in zip(gradients, expected):
+        np.testing.assert_allclose(actual.numpy(), wanted.numpy(), rtol=1e-5)
+    (second,) = paddle.grad(gradients[0].sum(), [conv.weight])  # they have gradients of their own
+    assert float(second.abs().sum()) > 0
 
 
 def test_legacy_operators():
