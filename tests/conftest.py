@@ -25,3 +25,18 @@ def run(capsys):
         return stop.value.code, captured.out, captured.err
 
     return run_command
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many proofs were skipped because their files are not in the repository."""
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and "../shared" in report.longrepr[2]
+    ]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests need ../shared, a folder beside the clone that is not part of "
+            "it: golden/ has parameters and outputs of the authors' programs, cifar10/ images.",
+            yellow=True,
+        )

@@ -2,6 +2,7 @@
 
 import paddle
 import pytest
+from helpers import slow_but
 from paddle import nn
 
 from paddle_oct import OctaveConv
@@ -33,7 +34,11 @@ class Split(nn.Layer):
 
 # Networks without biases on their convolutions, which paddle.flops counts.
 @pytest.mark.parametrize(
-    "name", ["mobilenet_v1", "mobilenet_v2", "resnet18", "shufflenet_v2_x0_25"]
+    "name",
+    slow_but(
+        ["mobilenet_v1", "resnet18"],
+        ["mobilenet_v1", "mobilenet_v2", "resnet18", "shufflenet_v2_x0_25"],
+    ),
 )
 def test_as_paddle_flops(name):
     net = getattr(paddle.vision.models, name)(num_classes=7)

@@ -8,6 +8,7 @@ import re
 import paddle
 import paddle.nn.functional as F
 import pytest
+from helpers import slow_but
 from paddle import nn
 
 from paddle_oct import Conv_BN, OctaveConv, create_model
@@ -44,7 +45,7 @@ def convolution(layer, inputs, output):
     layer.total_ops += abs(output.numel().item() * kernel)
 
 
-@pytest.mark.parametrize("name", TEN)
+@pytest.mark.parametrize("name", slow_but(["squeezenet1_1", "shufflenet_v2_x0_25"], TEN))
 def test_as_paddle_counts(name):
     net = getattr(paddle.vision.models, name)(num_classes=10)
     size = [1, 3, TEN[name], TEN[name]]
@@ -112,11 +113,11 @@ def test_sweep_of_one_layer_is_table_1():
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("resnet50", {}),
-        ("oct_resnet50", {"alpha": 0.25}),
+        pytest.param("resnet50", {}, marks=pytest.mark.slow),
+        pytest.param("oct_resnet50", {"alpha": 0.25}, marks=pytest.mark.slow),
         ("oct_resnet50", {"alpha": 0.5}),
         ("mobilenet_v1", {}),
-        ("oct_mobilenet_v1", {"alpha": 0.25}),
+        pytest.param("oct_mobilenet_v1", {"alpha": 0.25}, marks=pytest.mark.slow),
         ("oct_mobilenet_v1", {"alpha": 0.5}),
     ],
 )

@@ -113,7 +113,7 @@ def test_cifar10_reads_the_published_layout(cifar10):
         assert label == labels[50 + index]
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the packed CIFAR-10 images are not here")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/cifar10")
 def test_real_cifar10_comes_out_normalised(tmp_path):
     with lzma.open(SHARED / "cifar10_test.npz.xz") as file:
         packed = np.load(io.BytesIO(file.read()))

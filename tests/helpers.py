@@ -1,0 +1,44 @@
+"""What tests of several rooms share."""
+
+import re
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+
+
+def slow_but(quick, values):
+    """Return the values as parameters for pytest, all but the quick ones marked slow."""
+    quick, values = list(quick), list(values)
+    assert all(value in values for value in quick), "a quick one is not among the values"
+    return [
+        value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values
+    ]
+
+
+def naming(*parts):
+    """Return a pattern that finds all parts, in any order."""
+    return "(?s)" + "".join(f"(?=.*{re.escape(part)})" for part in parts)
+
+
+def halve(x):
+    """Average 2x2 cells over what lies inside the map: pad to even, add up, count."""
+    height, width = x.shape[2:]
+
+    def sum_of_cells(t):
+        t = F.pad(t, [0, width % 2, 0, height % 2])
+        rows = t[:, :, 0::2] + t[:, :, 1::2]
+        return rows[:, :, :, 0::2] + rows[:, :, :, 1::2]
+
+    return sum_of_cells(x) / sum_of_cells(paddle.ones([1, 1, height, width], x.dtype))
+
+
+def randomise_norms(network, seed=0):
+    """Give norms and biases values that can't be mixed up, and return the network."""
+    rng = np.random.default_rng(seed)
+    for name, tensor in network.state_dict().items():
+        if len(tensor.shape) == 1:
+            low, high = (-0.3, 0.3) if name.endswith(("_mean", "bias")) else (0.5, 1.5)
+            tensor.set_value(rng.uniform(low, high, tensor.shape).astype("float32"))
+    return network
