@@ -2,13 +2,14 @@
 
 import gc
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import paddle
 import pytest
 from paddle import nn
 from paddle.autograd import PyLayer
 
-from paddle_oct.base.private import allocated_bytes
+from paddle_oct.base.private import allocated_bytes, operators
 from paddle_oct.bench import compare
 from paddle_oct.cost import latency, measure_latency, profile
 from paddle_oct.cost.reporting import watched_by_autograd
@@ -107,6 +108,16 @@ def test_other_threads_are_not_counted():
     result = profile(nn.Sequential(nn.Linear(8, 8), Forward(forward)), (2, 8))
     assert result.macs == 2 * 64
     assert result.memory.training == 2 * 2 * 8 * 4  # the input and the output of exp
+
+
+def test_profiles_in_several_threads():
+    nets = [nn.Sequential(nn.Conv2D(3, n, 3), nn.ReLU(), nn.Conv2D(n, 2, 3)) for n in (4, 5, 6)]
+    expected = [profile(net, (2, 3, 16, 16)) for net in nets]
+    before = dict(operators())
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda net: profile(net, (2, 3, 16, 16)), nets * 3))
+    assert [r.to_dict() for r in results] == [e.to_dict() for e in expected * 3]
+    assert dict(operators()) == before
 
 
 @pytest.fixture
