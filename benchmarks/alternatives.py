@@ -26,6 +26,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle.base import core
+from paddle_oct.nn.fast.forms import plus_up2
 from tabulate import tabulate
 
 from paddle_oct import create_model
@@ -33,7 +34,6 @@ from paddle_oct.bench import interleave
 from paddle_oct.deploy import export, folded, load
 from paddle_oct.deploy.engines import predictor
 from paddle_oct.nn.fast import convolve
-from paddle_oct.nn.fast.forms import plus_up2
 
 REPEATS = 20
 UNWATCHED = paddle.nn.Conv2D(1, 1, 1)

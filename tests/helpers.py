@@ -34,6 +34,12 @@ def halve(x):
     return sum_of_cells(x) / sum_of_cells(paddle.ones([1, 1, height, width], x.dtype))
 
 
+def double(x, height, width):
+    """Read cell (i // 2, j // 2) for every cell (i, j) of the larger map."""
+    x = paddle.index_select(x, paddle.to_tensor([i // 2 for i in range(height)]), axis=2)
+    return paddle.index_select(x, paddle.to_tensor([j // 2 for j in range(width)]), axis=3)
+
+
 def randomise_norms(network, seed=0):
     """Give norms and biases values that can't be mixed up, and return the network."""
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
+from helpers import halve
 
 from paddle_oct import BasicBlock, Bottleneck, OctDenseNet, OctMobileNetV1, OctResNet
 from paddle_oct.models import Bottleneck32x4d, OctResNetV1e, SEBottleneck
@@ -45,14 +46,11 @@ class Written:
         groups = x.shape[1] if depthwise else groups
         return F.conv2d(x, weight, stride=stride, padding=weight.shape[2] // 2, groups=groups)
 
-    def halve(self, x):
-        return F.avg_pool2d(x, 2, 2, ceil_mode=True)
-
     def octave(self, name, pair, alpha_out, stride=1, depthwise=False, groups=1):
         """Convolution from ``pair`` to ``alpha_out``, whatever the state dict holds."""
         high, low = pair
         if self.pooled:
-            down = self.halve
+            down = halve
             if stride == 2:
                 high, low = (None if x is None else down(x) for x in pair)
         high_terms, low_terms = [], []
@@ -68,7 +66,7 @@ class Written:
         if low is not None and alpha_out > 0:
             low_terms.append(self.conv(f"{name}.conv_l2l", low, inner, depthwise, groups))
         if high is not None and alpha_out > 0 and not depthwise:
-            x, step = (self.halve(high), 1) if self.pooled else (high, 2 * stride)
+            x, step = (halve(high), 1) if self.pooled else (high, 2 * stride)
             low_terms.append(self.conv(f"{name}.conv_h2l", x, step, depthwise, groups))
         return tuple(
             sum(terms[1:], terms[0]) if terms else None for terms in (high_terms, low_terms)
@@ -148,7 +146,7 @@ class Written:
                     pair = self.conv_bn(shortcut, pair, alpha, stride, relu=False)
                 elif index == 0:  # the identity moves channels to the low band
                     high = pair[0].shape[1] - int(alpha * pair[0].shape[1])
-                    low = self.halve(pair[0][:, high:]) if alpha > 0 else None
+                    low = halve(pair[0][:, high:]) if alpha > 0 else None
                     pair = (pair[0][:, :high] if alpha < 1 else None), low
                 pair = tuple(None if p is None else F.relu(p + q) for p, q in zip(pair, y))
         return self.head(pair[0])
@@ -166,7 +164,7 @@ class Written:
                     low = F.avg_pool2d(low, 2, 2)
                 elif low is not None:
                     height, width = (-(-s // 2) for s in high.shape[2:])
-                    low = self.halve(low)[:, :, :height, :width]
+                    low = halve(low)[:, :, :height, :width]
                 pair = high, low
             for index in range(depth):
                 name, y = f"block{stage}.{index}", pair

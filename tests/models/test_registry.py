@@ -1,10 +1,10 @@
 """Networks by name, and what is said about wrong names and options."""
 
 import inspect
-import re
 
 import paddle
 import pytest
+from helpers import naming
 
 from paddle_oct import (
     Bottleneck,
@@ -17,11 +17,6 @@ from paddle_oct import (
 )
 from paddle_oct import oct_mobilenet as alias
 from paddle_oct.models import model_options, register_model, registry
-
-
-def naming(*parts):
-    """A pattern that finds all parts, in any order."""
-    return "(?s)" + "".join(f"(?=.*{re.escape(part)})" for part in parts)
 
 
 def small(name, **options):

@@ -7,6 +7,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
+from helpers import double, halve
 
 from paddle_oct import OctaveConv
 
@@ -14,24 +15,6 @@ CASES = 300
 ALPHAS = (0, 0.1, 0.125, 0.25, 0.29, 0.5, 0.75, 0.875, 1)
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11)
 PATHS = ("h2h", "h2l", "l2h", "l2l")
-
-
-def halve(x):
-    """Average 2x2 cells over what lies inside the map: pad to even, add up, count."""
-    height, width = x.shape[2:]
-
-    def sum_of_cells(t):
-        t = F.pad(t, [0, width % 2, 0, height % 2])
-        rows = t[:, :, 0::2] + t[:, :, 1::2]
-        return rows[:, :, :, 0::2] + rows[:, :, :, 1::2]
-
-    return sum_of_cells(x) / sum_of_cells(paddle.ones([1, 1, height, width], x.dtype))
-
-
-def double(x, height, width):
-    """Read cell (i // 2, j // 2) for every cell (i, j) of the larger map."""
-    x = paddle.index_select(x, paddle.to_tensor([i // 2 for i in range(height)]), axis=2)
-    return paddle.index_select(x, paddle.to_tensor([j // 2 for j in range(width)]), axis=3)
 
 
 def bands(channels, alpha):

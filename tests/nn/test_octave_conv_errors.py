@@ -1,11 +1,11 @@
 """Wrong arguments and inputs: the exception's type, and what its message names."""
 
-import re
 from decimal import Decimal
 
 import numpy as np
 import paddle
 import pytest
+from helpers import naming
 from paddle import nn
 
 from paddle_oct import (
@@ -22,11 +22,6 @@ from paddle_oct import (
     PerBand,
 )
 from paddle_oct.nn import split_channels
-
-
-def naming(*parts):
-    """A pattern that finds all parts, in any order."""
-    return "(?s)" + "".join(f"(?=.*{re.escape(part)})" for part in parts)
 
 
 def conv(**changes):
