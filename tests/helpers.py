@@ -41,10 +41,11 @@ def double(x, height, width):
 
 
 def randomise_norms(network, seed=0):
-    """Give norms and biases values that can't be mixed up, and return the network."""
+    """Give norms and biases values that can't be mixed up, and return it for inference."""
     rng = np.random.default_rng(seed)
     for name, tensor in network.state_dict().items():
         if len(tensor.shape) == 1:
             low, high = (-0.3, 0.3) if name.endswith(("_mean", "bias")) else (0.5, 1.5)
             tensor.set_value(rng.uniform(low, high, tensor.shape).astype("float32"))
+    network.eval()
     return network

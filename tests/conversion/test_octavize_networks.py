@@ -3,6 +3,7 @@
 import numpy as np
 import paddle
 import pytest
+from helpers import randomise_norms, slow_but
 from paddle import nn
 from paddle.vision import models
 
@@ -28,6 +29,7 @@ NETWORKS = {
     "LeNet": (1, 1, 28, 28),
 }
 FIXED_SIZE = ("googlenet", "alexnet", "LeNet")
+QUICK = ("resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_25", "squeezenet1_1", "LeNet")
 UNCHANGED = ("LeNet",)  # a stem, and a 5x5 convolution without padding
 EXPORTED = ("resnet18", "mobilenet_v3_small", "vgg11_bn", "squeezenet1_1", *FIXED_SIZE)
 
@@ -50,20 +52,6 @@ def outputs(net, x):
     return list(y) if isinstance(y, (tuple, list)) else [y]
 
 
-def randomise_norms(net, rng):
-    """Norms start with equal values, which could be mixed up unseen."""
-    for layer in net.sublayers():
-        if isinstance(layer, (nn.BatchNorm, nn.BatchNorm2D)):
-            for name, (low, high) in {
-                "weight": (0.5, 1.5),
-                "bias": (-0.3, 0.3),
-                "_mean": (-0.3, 0.3),
-                "_variance": (0.5, 1.5),
-            }.items():
-                tensor = getattr(layer, name)
-                tensor.set_value(rng.uniform(low, high, tensor.shape).astype("float32"))
-
-
 def make_pixelwise(net, rng):
     """Keep the middle of every kernel only, and large enough for the signal to stay alive."""
     for layer in net.sublayers():
@@ -79,13 +67,12 @@ def make_pixelwise(net, rng):
             layer.exclusive = True
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=slow_but(QUICK, NETWORKS))
 def network(request):
     paddle.seed(3)
     net = build(request.param)
-    rng = np.random.default_rng(3)
-    randomise_norms(net, rng)
-    make_pixelwise(net, rng)
+    randomise_norms(net, 3)
+    make_pixelwise(net, np.random.default_rng(3))
     net.eval()
     return request.param, net, NETWORKS[request.param]
 

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import paddle
 import pytest
+from helpers import slow_but
 from paddle import nn
 from paddle.inference import Config
 
@@ -63,7 +64,13 @@ def mobilenet():
 
 
 # Deeper networks are made of the same blocks, and take minutes.
-@pytest.mark.parametrize("name", [n for n in list_models() if not any(d in n for d in DEEP)])
+@pytest.mark.parametrize(
+    "name",
+    slow_but(
+        ["oct_mobilenet_v1", "oct_resnet18"],
+        [n for n in list_models() if not any(d in n for d in DEEP)],
+    ),
+)
 def test_every_network(name, tmp_path):
     network = small(name)
     for form in ("onnx",) if "densenet" in name else ("onnx", "paddle"):  # which takes a minute

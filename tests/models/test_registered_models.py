@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import paddle
 import pytest
+from helpers import slow_but
 from paddle.static import InputSpec
 
 from paddle_oct import (
@@ -106,7 +107,13 @@ def test_every_network_is_known():
     assert list_models() == sorted(PARAMETERS)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize(
+    "name",
+    slow_but(
+        ["oct_mobilenet_v1", "oct_mobilenet_v2", "oct_se_resnet50", "oct_densenet121"],
+        list_models(),
+    ),
+)
 def test_every_network(name, monkeypatch, tmp_path):
     paddle.seed(5)
     net = create_model(name)

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import paddle
 import pytest
+from helpers import randomise_norms, slow_but
 from paddle.nn import initializer
 from paddle.vision import models as vanilla_models
 
@@ -93,9 +94,10 @@ NETWORKS = {
     "resnext101_32x4d": {},
     "densenet121": {},
 }
+QUICK = ("mobilenet_v1 half", "resnet18", "resnet50", "densenet121")
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=slow_but(QUICK, NETWORKS))
 def networks(request):
     paddle.seed(6)
     networks = networks_of(request.param.split()[0], **NETWORKS[request.param])
@@ -103,18 +105,9 @@ def networks(request):
     return networks
 
 
-def give_norms_values(net):
-    """Norms start with equal values, which could be mixed up."""
-    rng = np.random.default_rng(1)
-    for name, tensor in net.state_dict().items():
-        if len(tensor.shape) == 1:
-            low, high = (-0.1, 0.1) if name.endswith("_mean") else (0.5, 1.5)
-            tensor.set_value(rng.uniform(low, high, tensor.shape).astype("float32"))
-
-
 def carry_over(networks):
     vanilla, octave, mapping = networks
-    give_norms_values(vanilla)
+    randomise_norms(vanilla)
     weights = {mapping[name]: tensor for name, tensor in vanilla.state_dict().items()}
     assert set(weights) == set(octave.state_dict())
     missing, unexpected = octave.set_state_dict(weights)
@@ -155,7 +148,7 @@ def test_mobilenet_v2_is_the_vanilla_one_around_an_expansion_that_changes_nothin
     octave = create_model("oct_mobilenet_v2", num_classes=10, alpha=0)
     for net in (vanilla, octave):
         net.eval()
-    give_norms_values(vanilla)
+    randomise_norms(vanilla)
     weights = {mobilenet_v2_name(name): t for name, t in vanilla.state_dict().items()}
     expansion = {
         "conv.conv_h2h.weight": np.eye(32, dtype="float32")[:, :, None, None],

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+from helpers import randomise_norms
 from mxnet_writer import mxnet_bytes
 from paddle.vision import models as vanilla_models
 
@@ -17,17 +18,6 @@ from paddle_oct.weights import load_state
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs ../shared/golden")
-
-
-def randomised(network, seed=0):
-    """Give a network weights that can't be mixed up, and return it for inference."""
-    rng = np.random.default_rng(seed)
-    for name, tensor in network.state_dict().items():
-        if len(tensor.shape) == 1:
-            low, high = (-0.1, 0.1) if name.endswith("_mean") else (0.5, 1.5)
-            tensor.set_value(rng.uniform(low, high, tensor.shape).astype("float32"))
-    network.eval()
-    return network
 
 
 def state_of(network):
@@ -176,14 +166,14 @@ def write_safetensors(path, tensors):
 )
 def test_pytorch_state_dicts(tmp_path, name, file, write, prefix):
     options = {"num_classes": 7, "alpha": 0.5}
-    source = randomised(create_model(name, **options))
+    source = randomise_norms(create_model(name, **options))
     write(tmp_path / file, to_torch_names(state_of(source), prefix))
     assert_same_state(create_model(name, pretrained=tmp_path / file, **options), source)
 
 
 def test_a_square_classifier_is_transposed_too(tmp_path):
     options = {"num_classes": 256, "scale": 0.25}
-    source = randomised(create_model("oct_mobilenet_v1", **options))
+    source = randomise_norms(create_model("oct_mobilenet_v1", **options))
     np.savez(tmp_path / "torch.npz", **to_torch_names(state_of(source)))
     np.savez(tmp_path / "own.npz", **state_of(source))
     for file in ("torch.npz", "own.npz"):
@@ -236,7 +226,7 @@ def octave_mobilenet_in_torch(state, x):
 def test_the_same_output_as_in_pytorch(tmp_path):
     torch = pytest.importorskip("torch")
     options = {"num_classes": 5, "alpha": 0.5, "scale": 0.5}
-    tensors = to_torch_names(state_of(randomised(create_model("oct_mobilenet_v1", **options))))
+    tensors = to_torch_names(state_of(randomise_norms(create_model("oct_mobilenet_v1", **options))))
     write_torch(tmp_path / "a.pth", tensors)
     network = create_model("oct_mobilenet_v1", pretrained=tmp_path / "a.pth", **options)
     network.eval()
@@ -307,7 +297,7 @@ VANILLA = [
 @pytest.mark.parametrize(("name", "options"), VANILLA)
 def test_at_alpha_0_the_output_is_that_of_the_vanilla_network(tmp_path, name, options):
     options = {"num_classes": 10, **options}
-    vanilla = randomised(create_model(name, **options))
+    vanilla = randomise_norms(create_model(name, **options))
     path = saved(vanilla, tmp_path / "a.pdparams")
     octave = create_model(f"oct_{name}", alpha=0, pretrained=path, **options)
     octave.eval()
@@ -316,7 +306,7 @@ def test_at_alpha_0_the_output_is_that_of_the_vanilla_network(tmp_path, name, op
 
 
 def test_the_four_kernels_are_the_blocks_of_the_vanilla_one(tmp_path):
-    vanilla = randomised(vanilla_models.mobilenet_v1(scale=0.5))
+    vanilla = randomise_norms(vanilla_models.mobilenet_v1(scale=0.5))
     path = saved(vanilla, tmp_path / "a.pdparams")
     octave = create_model("oct_mobilenet_v1", scale=0.5, alpha=0.25, pretrained=path)
     theirs = vanilla.conv4_1._pointwise_conv
@@ -348,7 +338,7 @@ def test_a_vanilla_checkpoint_of_another_network(tmp_path):
 
 
 def test_the_same_in_torchvisions_names(tmp_path):
-    vanilla = randomised(vanilla_models.resnet18(num_classes=3))
+    vanilla = randomise_norms(vanilla_models.resnet18(num_classes=3))
     np.savez(tmp_path / "torchvision.npz", **to_torch_names(state_of(vanilla)))
     octave = create_model(
         "oct_resnet18", alpha=0, num_classes=3, pretrained=tmp_path / "torchvision.npz"
