@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-import threading
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
@@ -23,9 +22,6 @@ TENSOR_OPERATORS = (
     *("__truediv__", "__rtruediv__", "__matmul__"),
 )
 
-# Two profiles at a time would each put back what the other had put in place.
-_ONE_AT_A_TIME = threading.RLock()
-
 
 @contextmanager
 def reported_operators(report: Report) -> Iterator[None]:
@@ -36,15 +32,14 @@ def reported_operators(report: Report) -> Iterator[None]:
     by the name of the other, a custom operator in C++ by the name that it was registered with, and
     an older operator (``paddle._legacy_C_ops``) by ``"legacy."`` and its name.
     """
-    with _ONE_AT_A_TIME:
-        before = _find_operators()
-        try:
-            for place, name, known_as, operator in before:
-                setattr(place, name, _reporting(known_as, operator, report))
-            yield
-        finally:
-            for place, name, _, operator in before:
-                setattr(place, name, operator)
+    before = _find_operators()
+    try:
+        for place, name, known_as, operator in before:
+            setattr(place, name, _reporting(known_as, operator, report))
+        yield
+    finally:
+        for place, name, _, operator in before:
+            setattr(place, name, operator)
 
 
 def _reporting(name: str, operator: Callable[..., Any], report: Report) -> Callable[..., Any]:

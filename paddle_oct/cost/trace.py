@@ -19,6 +19,10 @@ from .memory import BackwardMemory, FeatureMemory, tensors_in
 from .operators import Count, Operator, by_position, check_kernel_fits
 from .reporting import reported_operators, watched_by_autograd
 
+# What watches operators and autograd is global to the process: two runs at a time would each put
+# back what the other had put in place.
+_ONE_AT_A_TIME = threading.RLock()
+
 
 @dataclass
 class Row:
@@ -81,7 +85,7 @@ class Tracer:
         Raises:
             ValueError: the network fails on these inputs; the message names the layer.
         """
-        with ExitStack() as stack:
+        with _ONE_AT_A_TIME, ExitStack() as stack:
             stack.enter_context(_as_it_was(self.model, training))
             stack.enter_context(self._hooks())
             stack.enter_context(without_to_static())  # a program's operators are out of sight

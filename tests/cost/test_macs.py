@@ -101,3 +101,16 @@ def test_the_model_is_left_as_it_was_after_a_failure():
         count_macs(net, (1, 5, 8, 8))
     assert all(layer.training for layer in net.sublayers(include_self=True))
     assert not any(is_hooked(layer) for layer in net.sublayers(include_self=True))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (56, 56)], ids=str)
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("groups", [1, 16])
+def test_the_kernels_of_eager_mode_do_not_change_the_count(size, kernel, groups):
+    """Whatever computes an octave convolution, up-sampling costs no multiply-accumulates."""
+    options = {"padding": kernel // 2, "groups": groups}
+    layer = OctaveConv(32, 32, kernel, 0.5, 0.5, **options)
+    # h2h at the full size, h2l, l2h and l2l at a quarter of it, each from 16 channels to 16.
+    expected = 16 * (16 // groups) * kernel**2 * size[0] * size[1] * 7 // 4
+    assert count_macs(layer, (1, 32, *size)) == expected
+    assert count_macs(nn.Sequential(Split(layer)), (1, 32, *size)) == expected

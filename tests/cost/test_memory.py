@@ -110,6 +110,12 @@ def test_other_threads_are_not_counted():
     assert result.memory.training == 2 * 2 * 8 * 4  # the input and the output of exp
 
 
+def raise_in_programs(x):
+    if not paddle.in_dynamic_mode():
+        raise RuntimeError("not in_dynamic_mode")
+    return x
+
+
 def test_profiles_in_several_threads():
     nets = [nn.Sequential(nn.Conv2D(3, n, 3), nn.ReLU(), nn.Conv2D(n, 2, 3)) for n in (4, 5, 6)]
     expected = [profile(net, (2, 3, 16, 16)) for net in nets]
@@ -118,6 +124,8 @@ def test_profiles_in_several_threads():
         results = list(pool.map(lambda net: profile(net, (2, 3, 16, 16)), nets * 3))
     assert [r.to_dict() for r in results] == [e.to_dict() for e in expected * 3]
     assert dict(operators()) == before
+    with pytest.raises(RuntimeError, match="in_dynamic"):  # functions are translated as before
+        paddle.jit.to_static(raise_in_programs, full_graph=True)(paddle.zeros([1]))
 
 
 @pytest.fixture
