@@ -114,14 +114,14 @@ def register_operator(operator: Operator, count: Count) -> None:
     Examples:
         >>> import paddle
         >>> from paddle_oct.cost import profile, register_operator
-        >>> class Spectrum(paddle.nn.Layer):
+        >>> class Kronecker(paddle.nn.Layer):
         ...     def forward(self, x):
-        ...         return paddle.fft.rfft(x).abs()
-        >>> profile(Spectrum(), (4, 256)).uncounted
-        {'fft_r2c': 1}
-        >>> register_operator("fft_r2c", lambda args, output: 4 * args[0].size)  # 1/2 N log2(N)
-        >>> profile(Spectrum(), (4, 256)).macs
-        4096
+        ...         return paddle.kron(x, x)
+        >>> profile(Kronecker(), (4, 8)).uncounted
+        {'kron': 1}
+        >>> register_operator("kron", lambda args, output: output.size)
+        >>> profile(Kronecker(), (4, 8)).macs
+        1024
     """
     _TABLE.update(_checked({operator: count}))
 
