@@ -7,6 +7,7 @@ else in the package imports a private module of Paddle's or reads a private attr
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any, ContextManager, Iterator, Mapping, NamedTuple
 
 import paddle
@@ -257,3 +258,23 @@ def elementwise_in_old_ir(kind: str) -> Any:
         return y
 
     return function
+
+
+# -- downloads -----------------------------------------------------------------------------------
+
+
+def weights_folder() -> Path:
+    """Return where Paddle keeps the weights that it downloads; no function tells."""
+    from paddle.utils import download as module
+
+    return Path(module.WEIGHTS_HOME)
+
+
+def download(address: str, folder: Path, md5: str | None = None) -> None:
+    """Download a file into a folder, with a progress bar, unless it is there with this MD5 sum.
+
+    The public ``get_weights_path_from_url`` unpacks whatever looks like an archive.
+    """
+    from paddle.utils import download as module
+
+    module.get_path_from_url(address, str(folder), md5, decompress=False)

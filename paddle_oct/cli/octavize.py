@@ -65,8 +65,8 @@ def octavize(
     arguments gives the network that loads them.
     """
     from paddle_oct import conversion
-    from paddle_oct.models import create_model, load_weights
-    from paddle_oct.weights import save_weights
+    from paddle_oct.models import create_model
+    from paddle_oct.weights import load_weights, save_weights
 
     if output is not None:
         check_output(output, force)

@@ -1,6 +1,7 @@
 """Octave networks, one file a family, and the registry that knows them by name."""
 
-from .loading import import_weights, load_weights
+from .images import preprocessing
+from .importing import import_weights
 from .network import OctNetwork, StageInfo
 from .oct_densenet import OctDenseNet, oct_densenet121
 from .oct_mobilenet_v1 import OctMobileNetV1, oct_mobilenet, oct_mobilenet_v1
@@ -25,7 +26,7 @@ from .oct_resnet import (
     oct_se_resnet152,
 )
 from .oct_resnet_v1e import OctResNetV1e, OctResNetV1f, oct_resnet152_v1f, oct_se_resnet152_v1e
-from .pretrained import PublishedWeights, preprocessing, published_weights
+from .pretrained import PublishedWeights, published_weights
 from .registry import create_model, list_models, model_options, register_model
 
 __all__ = [
@@ -45,7 +46,6 @@ __all__ = [
     "create_model",
     "import_weights",
     "list_models",
-    "load_weights",
     "model_options",
     "oct_densenet121",
     "oct_mobilenet",

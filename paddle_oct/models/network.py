@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any, Iterable, NamedTuple
+from typing import Any, ClassVar, Iterable, NamedTuple
 
 import paddle
 from paddle import Tensor, nn
 
 from paddle_oct.nn import OctaveFeature, merge, split_channels
 from paddle_oct.nn.feature import check_images
+from paddle_oct.weights import ForeignLayout
 
-from .options import Alpha, ConvOptions, stage_alphas
+from .options import Alpha, ConvOptions, Downsample, stage_alphas
 
 
 class StageInfo(NamedTuple):
@@ -67,7 +68,12 @@ class OctNetwork(nn.Layer):
         [[1, 64, 16, 24], [1, 128, 8, 12], [1, 256, 4, 6], [1, 512, 2, 3]]
     """
 
-    octave_stages = 3
+    #: How many stages may hold octave features.
+    octave_stages: ClassVar[int] = 3
+    #: The layers that follow the last feature map; a backbone has none of them.
+    head_layers: ClassVar[tuple[str, ...]] = ("fc",)
+    #: Other people's names for the weights; the first that recognises a file reads it.
+    foreign_layouts: ClassVar[tuple[ForeignLayout, ...]] = ()
 
     def __init__(
         self,
@@ -75,7 +81,7 @@ class OctNetwork(nn.Layer):
         with_pool: bool = True,
         alpha: Alpha = 0.5,
         *,
-        downsample: str | None = None,
+        downsample: Downsample = None,
         h2l: bool = True,
         l2h: bool = True,
         features_only: bool = False,

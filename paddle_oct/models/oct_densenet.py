@@ -1,25 +1,8 @@
-"""Oct-DenseNet (Huang et al., arXiv:1608.06993, with octave convolutions, as in Table 9).
-
-Names in the state dict, beside those of the authors' Gluon network (whose stem opens the octave,
-while that of the network of Table 9 and of this one is vanilla):
-
-===========================  ==================================
-here                         there
-===========================  ==================================
-``conv1``, ``bn1``           ``conv1.conv_h2h``, ``bn1.bn_h``
-``block1.J``                 ``L1_BJ``
-``transition1``              ``L2_B0``
-``block2.J``                 ``L2_B{J + 1}``
-``.norm1.high``, ``.conv1``  ``.bn1.bn_h``, ``.conv1``
-``transitionI.norm.high``    ``.bn.bn_h``
-``norm.0.high``              ``tail.0``
-``fc``                       ``classifer``, a 1x1 convolution
-===========================  ==================================
-"""
+"""Oct-DenseNet (Huang et al., arXiv:1608.06993, with octave convolutions, as in Table 9)."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Sequence
 
 import paddle
 from paddle import Tensor, nn
@@ -35,8 +18,19 @@ from paddle_oct.nn import (
 from paddle_oct.nn.arguments import positive_int
 
 from .network import OctNetwork
-from .options import Alpha, ConvOptions
+from .options import Alpha, ConvOptions, NetworkOptions, TrunkOptions
+from .pretrained import Pretrained
 from .registry import register_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class DenseNetOptions(NetworkOptions, total=False):
+    """What :func:`oct_densenet121` takes; see :class:`OctDenseNet`."""
+
+    growth: int
+    stem_channels: int
 
 
 class _Bands(NamedTuple):
@@ -53,15 +47,17 @@ class _Bands(NamedTuple):
     def alpha(self) -> float:
         return self.low / self.channels
 
-    def __add__(self, other: tuple[int, int]) -> _Bands:
-        return _Bands(self.high + other[0], self.low + other[1])
+    def plus(self, high: int, low: int) -> _Bands:
+        return _Bands(self.high + high, self.low + low)
 
 
 def concat(a: OctaveFeature, b: OctaveFeature) -> OctaveFeature:
     """Concatenate the channels of two octave features band by band."""
-    return tuple(
-        y if x is None else x if y is None else paddle.concat([x, y], axis=1) for x, y in zip(a, b)
-    )
+
+    def join(x: Tensor | None, y: Tensor | None) -> Tensor | None:
+        return y if x is None else x if y is None else paddle.concat([x, y], axis=1)
+
+    return join(a[0], b[0]), join(a[1], b[1])
 
 
 class DenseLayer(nn.Layer):
@@ -150,7 +146,7 @@ class OctDenseNet(OctNetwork):
         alpha: Alpha = 0.5,
         growth: int = 32,
         stem_channels: int = 64,
-        **options: Any,
+        **options: Unpack[TrunkOptions],
     ) -> None:
         super().__init__(num_classes, with_pool, alpha, **options)
         if len(layers) != 4:
@@ -171,7 +167,7 @@ class OctDenseNet(OctNetwork):
             block = []
             for _ in range(depth):
                 block.append(DenseLayer(bands, growth, alpha_of_block, self.options))
-                bands += split_channels(growth, alpha_of_block)
+                bands = bands.plus(*split_channels(growth, alpha_of_block))
             self._append(f"block{stage + 1}", nn.Sequential(*block))
             if stage == 3:
                 norm = nn.Sequential(OctaveNorm(bands.channels, 0), PerBand(nn.ReLU()))
@@ -190,7 +186,9 @@ class OctDenseNet(OctNetwork):
         return [(name, getattr(self, name)) for name in self._order]
 
 
-@register_model
-def oct_densenet121(**kwargs: Any) -> OctDenseNet:
+@register_model(OctDenseNet)
+def oct_densenet121(
+    pretrained: Pretrained = False, **options: Unpack[DenseNetOptions]
+) -> OctDenseNet:
     """Oct-DenseNet-121; arguments as in :class:`OctDenseNet`, after ``layers``."""
-    return OctDenseNet((6, 12, 24, 16), **kwargs)
+    return OctDenseNet((6, 12, 24, 16), **options)

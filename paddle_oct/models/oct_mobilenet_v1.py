@@ -1,34 +1,24 @@
-"""Oct-MobileNetV1 (Howard et al., arXiv:1704.04861, with octave convolutions).
-
-Names in the state dict, beside those of the authors' Gluon network, whose blocks are named by stage
-and position, ``L1_B1``, ``L2_B0``, ``L2_B1``, ..., ``L5_B1``, in this order:
-
-==========================  =================================
-here                        there
-==========================  =================================
-``features.0.0``, ``.1``    ``conv1.0``, ``conv1.1``
-``features.K.0.conv``       ``conv1`` of block K
-``features.K.0.bn_h``       ``bn1.bn_h``
-``features.K.1.conv``       ``conv2``
-``features.K.1.bn_h``       ``bn2.bn_h``
-``fc``                      ``classifer``, a 1x1 convolution
-==========================  =================================
-"""
+"""Oct-MobileNetV1 (Howard et al., arXiv:1704.04861, with octave convolutions)."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Callable, Union
 
 from paddle import Tensor, nn
 
 from paddle_oct.base.names import look_up
 from paddle_oct.lightweight import DualConv, HetConv
 from paddle_oct.nn import Conv_BN_ACT
+from paddle_oct.weights import GluonLayout, VanillaLayout
 
 from .network import OctNetwork
-from .options import Alpha, ConvOptions, check_scale
+from .options import Alpha, ConvOptions, NetworkOptions, TrunkOptions, check_scale
+from .pretrained import Pretrained, PublishedWeights
 from .registry import register_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # (output channels, stride, stage) of the thirteen blocks. The first four stages, at 1/2, 1/4, 1/8
 # and 1/16 of the input's size, may hold octave features.
@@ -50,6 +40,44 @@ _BLOCKS = (
 _CLOSING_BLOCK = 11
 _CONVS = {"separable": None, "het": partial(HetConv, p=4), "dual": partial(DualConv, groups=4)}
 _LAST_OF_STAGE = (1, 3, 5, 11, 13)
+
+# What the authors call the thirteen blocks, and what paddle.vision.models does.
+_AUTHORS_BLOCKS = (
+    *("L1_B1", "L2_B0", "L2_B1", "L3_B0", "L3_B1"),
+    *("L4_B0", "L4_B1", "L4_B2", "L4_B3", "L4_B4", "L4_B5", "L5_B0", "L5_B1"),
+)
+_VANILLA_BLOCKS = (
+    *("conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv4_1", "conv4_2"),
+    *("conv5_1", "conv5_2", "conv5_3", "conv5_4", "conv5_5", "conv5_6", "conv6"),
+)
+
+
+def _authors_names() -> dict[str, str]:
+    names = {"features.0": "conv1", "fc": "classifer"}
+    for number, block in enumerate(_AUTHORS_BLOCKS, start=1):
+        for part, layer in ((0, 1), (1, 2)):
+            names[f"features.{number}.{part}.conv"] = f"{block}.conv{layer}"
+            names[f"features.{number}.{part}"] = f"{block}.bn{layer}"
+    return names
+
+
+def _vanilla_names() -> dict[str, str]:
+    names = {"features.0": "conv1"}
+    for number, block in enumerate(_VANILLA_BLOCKS, start=1):
+        for part, layer in ((0, "_depthwise_conv"), (1, "_pointwise_conv")):
+            names[f"features.{number}.{part}.conv"] = f"{block}.{layer}.0"
+            names[f"features.{number}.{part}.bn"] = f"{block}.{layer}.1"
+    return names
+
+
+Conv = Union[str, Callable[..., nn.Layer]]
+
+
+class MobileNetV1Options(NetworkOptions, total=False):
+    """What :func:`oct_mobilenet_v1` takes; see :class:`OctMobileNetV1`."""
+
+    scale: float
+    conv: Conv
 
 
 class OctMobileNetV1(OctNetwork):
@@ -89,6 +117,7 @@ class OctMobileNetV1(OctNetwork):
     """
 
     octave_stages = 4
+    foreign_layouts = (GluonLayout(_authors_names()), VanillaLayout(_vanilla_names()))
 
     def __init__(
         self,
@@ -96,8 +125,8 @@ class OctMobileNetV1(OctNetwork):
         num_classes: int = 1000,
         with_pool: bool = True,
         alpha: Alpha = 0.5,
-        conv: str | Callable[..., nn.Layer] = "separable",
-        **options: Any,
+        conv: Conv = "separable",
+        **options: Unpack[TrunkOptions],
     ) -> None:
         super().__init__(num_classes, with_pool, alpha, **options)
         check_scale(scale, "OctMobileNetV1")
@@ -159,10 +188,26 @@ def _block(
     )
 
 
-@register_model
-def oct_mobilenet_v1(**kwargs: Any) -> OctMobileNetV1:
+@register_model(
+    OctMobileNetV1,
+    PublishedWeights(
+        "oct_mobilenet_v1",
+        {"alpha": 0.375, "scale": 0.75},
+        "mobilenet_v1_075_alpha-0.375.params",
+        *(70.5, 89.5),
+    ),
+    PublishedWeights(
+        "oct_mobilenet_v1",
+        {"alpha": 0.5, "scale": 1.0},
+        "mobilenet_v1_100_alpha-0.5.params",
+        *(72.5, 90.6),
+    ),
+)
+def oct_mobilenet_v1(
+    pretrained: Pretrained = False, **options: Unpack[MobileNetV1Options]
+) -> OctMobileNetV1:
     """Oct-MobileNetV1; arguments as in :class:`OctMobileNetV1`."""
-    return OctMobileNetV1(**kwargs)
+    return OctMobileNetV1(**options)
 
 
 oct_mobilenet = oct_mobilenet_v1

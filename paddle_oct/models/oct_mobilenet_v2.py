@@ -1,31 +1,21 @@
-"""Oct-MobileNetV2 (Sandler et al., arXiv:1801.04381) in the form of the octave paper's Table 5.
-
-Names in the state dict, beside those of the authors' Gluon network, whose blocks are named by stage
-and position, ``L1_B1``, ``L2_B0``, ``L2_B1``, ..., ``L5_B3``, in this order:
-
-===========================  =================================
-here                         there
-===========================  =================================
-``features.0.0``, ``.1``     ``conv1.0``, ``conv1.1``
-``features.K.expand``        ``conv1`` and ``bn1`` of block K
-``features.K.depthwise``     ``conv2`` and ``bn2``
-``features.K.project``       ``conv3`` and ``bn3``
-``last.0``, ``last.1``       ``tail.0``, ``tail.1``
-``fc``                       ``classifer``, a 1x1 convolution
-===========================  =================================
-"""
+"""Oct-MobileNetV2 (Sandler et al., arXiv:1801.04381) in the form of the octave paper's Table 5."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from paddle import Tensor, nn
 
 from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveFeature, add
+from paddle_oct.weights import GluonLayout
 
 from .network import OctNetwork
-from .options import Alpha, ConvOptions, check_scale
+from .options import Alpha, ConvOptions, NetworkOptions, TrunkOptions, check_scale
+from .pretrained import Pretrained, PublishedWeights
 from .registry import register_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # (expansion factor, output channels, stride, stage) of the seventeen blocks. The first four stages,
 # at 1/2, 1/4, 1/8 and 1/16 of the input's size, may hold octave features.
@@ -49,6 +39,28 @@ _BLOCKS = (
     (6, 320, 1, 4),
 )
 _LAST_OF_STAGE = (1, 3, 6, 13, 17)
+
+# What the authors call the seventeen blocks.
+_AUTHORS_BLOCKS = (
+    *("L1_B1", "L2_B0", "L2_B1", "L3_B0", "L3_B1", "L3_B2"),
+    *("L4_B0", "L4_B1", "L4_B2", "L4_B3", "L4_B4", "L4_B5", "L4_B6"),
+    *("L5_B0", "L5_B1", "L5_B2", "L5_B3"),
+)
+
+
+def _authors_names() -> dict[str, str]:
+    names = {"features.0": "conv1", "last": "tail", "fc": "classifer"}
+    for number, block in enumerate(_AUTHORS_BLOCKS, start=1):
+        for layer, part in enumerate(("expand", "depthwise", "project"), start=1):
+            names[f"features.{number}.{part}.conv"] = f"{block}.conv{layer}"
+            names[f"features.{number}.{part}"] = f"{block}.bn{layer}"
+    return names
+
+
+class MobileNetV2Options(NetworkOptions, total=False):
+    """What :func:`oct_mobilenet_v2` takes; see :class:`OctMobileNetV2`."""
+
+    scale: float
 
 
 class InvertedResidual(nn.Layer):
@@ -95,10 +107,12 @@ class InvertedResidual(nn.Layer):
         self.all_low = not self.expand.conv.out_bands[0]
 
     def forward(self, x: OctaveFeature) -> OctaveFeature:
-        y = self.project(self.depthwise(self.expand(x)))
-        if self.all_low:  # and so of an even size; the input need not be
-            height, width = (-(-size // self.stride) for size in x[0].shape[2:])
-            y = (y[0][:, :, :height, :width], None)
+        y: OctaveFeature = self.project(self.depthwise(self.expand(x)))
+        high, y_high = x[0], y[0]
+        if self.all_low and high is not None and y_high is not None:
+            # The output was all low in between, so its size is even; the input's need not be.
+            height, width = (-(-size // self.stride) for size in high.shape[2:])
+            y = (y_high[:, :, :height, :width], None)
         return add(y, x) if self.has_shortcut else y
 
 
@@ -142,6 +156,8 @@ class OctMobileNetV2(OctNetwork):
     """
 
     octave_stages = 4
+    head_layers = ("last", "fc")
+    foreign_layouts = (GluonLayout(_authors_names()),)
 
     def __init__(
         self,
@@ -149,12 +165,12 @@ class OctMobileNetV2(OctNetwork):
         num_classes: int = 1000,
         with_pool: bool = True,
         alpha: Alpha = 0.5,
-        **options: Any,
+        **options: Unpack[TrunkOptions],
     ) -> None:
         super().__init__(num_classes, with_pool, alpha, **options)
         check_scale(scale, "OctMobileNetV2", least=1 / 16)
         channels = int(32 * scale)
-        layers = [_conv(3, channels, 3, stride=2)]
+        layers: list[nn.Layer] = [_conv(3, channels, 3, stride=2)]
         for number, (factor, width, stride, stage) in enumerate(_BLOCKS, start=1):
             out_channels, alpha_within = int(width * scale), self.alphas[stage]
             layers.append(
@@ -190,7 +206,23 @@ def _conv(channels: int, out_channels: int, kernel_size: int, stride: int = 1) -
     )
 
 
-@register_model
-def oct_mobilenet_v2(**kwargs: Any) -> OctMobileNetV2:
+@register_model(
+    OctMobileNetV2,
+    PublishedWeights(
+        "oct_mobilenet_v2",
+        {"alpha": 0.375, "scale": 1.0},
+        "mobilenet_v2_100_alpha-0.375.params",
+        *(72.0, 90.7),
+    ),
+    PublishedWeights(
+        "oct_mobilenet_v2",
+        {"alpha": 0.5, "scale": 1.125},
+        "mobilenet_v2_1125_alpha-0.5.params",
+        *(73.0, 91.2),
+    ),
+)
+def oct_mobilenet_v2(
+    pretrained: Pretrained = False, **options: Unpack[MobileNetV2Options]
+) -> OctMobileNetV2:
     """Oct-MobileNetV2; arguments as in :class:`OctMobileNetV2`."""
-    return OctMobileNetV2(**kwargs)
+    return OctMobileNetV2(**options)

@@ -1,34 +1,49 @@
 """Octave ResNets (He et al., arXiv:1512.03385), version 1b, and what is built from their blocks:
 ResNeXt (Xie et al., arXiv:1611.05431) and SE-ResNet (Hu et al., arXiv:1709.01507).
-
-Names in the state dict, beside those of the authors' Gluon networks:
-
-==========================  =================================
-here                        there
-==========================  =================================
-``conv1``, ``bn1``          ``conv1.0``, ``conv1.1``
-``layerI.J``                ``LI_BJ``
-``.convK.conv.conv_h2l``    ``.convK.conv_h2l``, K in 1, 2, 3
-``.convK.bn_h``             ``.bnK.bn_h``
-``.downsample.0.conv``      ``.conv4``
-``.downsample.0.bn_h``      ``.bn4.bn_h``
-``.se.squeeze``             ``.se_block.conv1``
-``.se.excite_h``            ``.se_block.conv2_h``
-``fc``                      ``classifer``, a 1x1 convolution
-==========================  =================================
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Sequence
 
 from paddle import Tensor, nn
 
-from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveResidual, OctaveSE, merge, split
+from paddle_oct.nn import (
+    Conv_BN,
+    Conv_BN_ACT,
+    OctaveFeature,
+    OctaveResidual,
+    OctaveSE,
+    merge,
+    split,
+)
+from paddle_oct.weights import GluonLayout, VanillaLayout
 
 from .network import OctNetwork
-from .options import Alpha, ConvOptions
+from .options import Alpha, ConvOptions, NetworkOptions, TrunkOptions
+from .pretrained import Pretrained
 from .registry import register_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+#: What the authors call the layers from stage 1 on.
+AUTHORS_STAGES = {
+    "layer{stage}.{block}.downsample.0.conv": "L{stage}_B{block}.conv4",
+    "layer{stage}.{block}.downsample.0": "L{stage}_B{block}.bn4",
+    "layer{stage}.{block}.conv{k}.conv": "L{stage}_B{block}.conv{k}",
+    "layer{stage}.{block}.conv{k}": "L{stage}_B{block}.bn{k}",
+    "layer{stage}.{block}.se.squeeze": "L{stage}_B{block}.se_block.conv1",
+    "layer{stage}.{block}.se.excite_{band}": "L{stage}_B{block}.se_block.conv2_{band}",
+    "fc": "classifer",
+}
+_AUTHORS_NAMES = {"conv1": "conv1.0", "bn1": "conv1.1", **AUTHORS_STAGES}
+_VANILLA_NAMES = {
+    "layer{stage}.{block}.downsample.0.conv": "layer{stage}.{block}.downsample.0",
+    "layer{stage}.{block}.downsample.0.bn": "layer{stage}.{block}.downsample.1",
+    "layer{stage}.{block}.conv{k}.conv": "layer{stage}.{block}.conv{k}",
+    "layer{stage}.{block}.conv{k}.bn": "layer{stage}.{block}.bn{k}",
+}
 
 
 class ResidualBlock(OctaveResidual):
@@ -47,7 +62,7 @@ class ResidualBlock(OctaveResidual):
     Shape: octave features of ``channels`` channels in, of ``expansion * width`` out.
     """
 
-    expansion = 1
+    expansion: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -60,19 +75,28 @@ class ResidualBlock(OctaveResidual):
     ) -> None:
         super().__init__(nn.ReLU())
         out_channels = width * self.expansion
-        self._add_convolutions(channels, width, stride, alpha_in, alpha_out, options)
+        enter, stay = options.between(alpha_in, alpha_out), options.between(alpha_out, alpha_out)
+        self._add_convolutions(channels, width, stride, enter, stay)
         self.downsample = None
         if stride != 1 or channels != out_channels:
-            enter = options.between(alpha_in, alpha_out)
             self.downsample = nn.Sequential(
                 Conv_BN(channels, out_channels, 1, stride=stride, **enter)
             )
         self.alpha_in, self.alpha_out = alpha_in, alpha_out
 
-    def _add_convolutions(self, channels, width, stride, alpha_in, alpha_out, options) -> None:
+    def _add_convolutions(
+        self, channels: int, width: int, stride: int, enter: dict[str, Any], stay: dict[str, Any]
+    ) -> None:
+        """Add what :meth:`residual` runs.
+
+        Args:
+            channels, width, stride: those of the block.
+            enter: the options of the convolution that changes alpha.
+            stay: those of the others.
+        """
         raise NotImplementedError
 
-    def shortcut(self, x):
+    def shortcut(self, x: OctaveFeature) -> OctaveFeature:
         if self.downsample is not None:
             return self.downsample(x)
         if self.alpha_in != self.alpha_out:  # without parameters: channels change their band
@@ -83,12 +107,13 @@ class ResidualBlock(OctaveResidual):
 class BasicBlock(ResidualBlock):
     """Two 3x3 convolutions; the first carries the stride. See :class:`ResidualBlock`."""
 
-    def _add_convolutions(self, channels, width, stride, alpha_in, alpha_out, options) -> None:
-        enter, stay = options.between(alpha_in, alpha_out), options.between(alpha_out, alpha_out)
+    def _add_convolutions(
+        self, channels: int, width: int, stride: int, enter: dict[str, Any], stay: dict[str, Any]
+    ) -> None:
         self.conv1 = Conv_BN_ACT(channels, width, 3, stride=stride, padding=1, **enter)
         self.conv2 = Conv_BN(width, width, 3, padding=1, **stay)
 
-    def residual(self, x):
+    def residual(self, x: OctaveFeature) -> OctaveFeature:
         return self.conv2(self.conv1(x))
 
 
@@ -104,14 +129,15 @@ class Bottleneck(ResidualBlock):
 
     expansion = 4
     groups, width_per_group = 1, 64
-    strided = 2
-    reduction = None
+    strided: ClassVar[int] = 2
+    reduction: ClassVar[int | None] = None
 
-    def _add_convolutions(self, channels, width, stride, alpha_in, alpha_out, options) -> None:
+    def _add_convolutions(
+        self, channels: int, width: int, stride: int, enter: dict[str, Any], stay: dict[str, Any]
+    ) -> None:
         out_channels = width * self.expansion
         width = self.groups * (self.width_per_group * width // 64)
         strides = {self.strided: stride}
-        enter, stay = options.between(alpha_in, alpha_out), options.between(alpha_out, alpha_out)
         self.conv1 = Conv_BN_ACT(channels, width, 1, stride=strides.get(1, 1), **enter)
         self.conv2 = Conv_BN_ACT(
             width, width, 3, stride=strides.get(2, 1), padding=1, groups=self.groups, **stay
@@ -119,9 +145,9 @@ class Bottleneck(ResidualBlock):
         self.conv3 = Conv_BN(width, out_channels, 1, stride=strides.get(3, 1), **stay)
         self.se = None
         if self.reduction is not None:
-            self.se = OctaveSE(out_channels, alpha_out, self.reduction)
+            self.se = OctaveSE(out_channels, stay["alpha_out"], self.reduction)
 
-    def residual(self, x):
+    def residual(self, x: OctaveFeature) -> OctaveFeature:
         y = self.conv3(self.conv2(self.conv1(x)))
         return y if self.se is None else self.se(y)
 
@@ -158,7 +184,7 @@ class OctResNet(OctNetwork):
     instead of after it; where the octave opens and closes, and so what they cost, is the same.
 
     Args:
-        block (Callable): makes a block, such as :class:`BasicBlock` or :class:`Bottleneck`.
+        block (type): the class of the blocks, such as :class:`BasicBlock` or :class:`Bottleneck`.
         layers (list): how many blocks each of the four stages has.
         num_classes (int): outputs of the classifier; 0 for none.
         with_pool (bool): whether to average over space before the classifier.
@@ -184,14 +210,16 @@ class OctResNet(OctNetwork):
         [2, 10]
     """
 
+    foreign_layouts = (GluonLayout(_AUTHORS_NAMES), VanillaLayout(_VANILLA_NAMES))
+
     def __init__(
         self,
-        block: Callable[..., nn.Layer],
+        block: type[ResidualBlock],
         layers: Sequence[int],
         num_classes: int = 1000,
         with_pool: bool = True,
         alpha: Alpha = 0.5,
-        **options: Any,
+        **options: Unpack[TrunkOptions],
     ) -> None:
         super().__init__(num_classes, with_pool, alpha, **options)
         _check_layers(block, layers)
@@ -224,76 +252,84 @@ class OctResNet(OctNetwork):
         return [(stage.name, getattr(self, stage.name)) for stage in self.feature_info]
 
 
-@register_model
-def oct_resnet18(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_resnet18(pretrained: Pretrained = False, **options: Unpack[NetworkOptions]) -> OctResNet:
     """Oct-ResNet-18; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNet(BasicBlock, (2, 2, 2, 2), **kwargs)
+    return OctResNet(BasicBlock, (2, 2, 2, 2), **options)
 
 
-@register_model
-def oct_resnet34(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_resnet34(pretrained: Pretrained = False, **options: Unpack[NetworkOptions]) -> OctResNet:
     """Oct-ResNet-34; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNet(BasicBlock, (3, 4, 6, 3), **kwargs)
+    return OctResNet(BasicBlock, (3, 4, 6, 3), **options)
 
 
-@register_model
-def oct_resnet26(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_resnet26(pretrained: Pretrained = False, **options: Unpack[NetworkOptions]) -> OctResNet:
     """Oct-ResNet-26; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNet(Bottleneck, (2, 2, 2, 2), **kwargs)
+    return OctResNet(Bottleneck, (2, 2, 2, 2), **options)
 
 
-@register_model
-def oct_resnet50(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_resnet50(pretrained: Pretrained = False, **options: Unpack[NetworkOptions]) -> OctResNet:
     """Oct-ResNet-50; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNet(Bottleneck, (3, 4, 6, 3), **kwargs)
+    return OctResNet(Bottleneck, (3, 4, 6, 3), **options)
 
 
-@register_model
-def oct_resnet101(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_resnet101(pretrained: Pretrained = False, **options: Unpack[NetworkOptions]) -> OctResNet:
     """Oct-ResNet-101; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNet(Bottleneck, (3, 4, 23, 3), **kwargs)
+    return OctResNet(Bottleneck, (3, 4, 23, 3), **options)
 
 
-@register_model
-def oct_resnet152(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_resnet152(pretrained: Pretrained = False, **options: Unpack[NetworkOptions]) -> OctResNet:
     """Oct-ResNet-152; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNet(Bottleneck, (3, 8, 36, 3), **kwargs)
+    return OctResNet(Bottleneck, (3, 8, 36, 3), **options)
 
 
-@register_model
-def oct_resnet200(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_resnet200(pretrained: Pretrained = False, **options: Unpack[NetworkOptions]) -> OctResNet:
     """Oct-ResNet-200; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNet(Bottleneck, (3, 24, 36, 3), **kwargs)
+    return OctResNet(Bottleneck, (3, 24, 36, 3), **options)
 
 
-@register_model
-def oct_resnext50_32x4d(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_resnext50_32x4d(
+    pretrained: Pretrained = False, **options: Unpack[NetworkOptions]
+) -> OctResNet:
     """Oct-ResNeXt-50 32x4d; arguments as in :class:`OctResNet`, after ``layers``.
 
     Each band of 128 channels, the fewest, must divide by 32 groups: alpha 0.25, 0.5, 0.75 or 1.
     """
-    return OctResNet(Bottleneck32x4d, (3, 4, 6, 3), **kwargs)
+    return OctResNet(Bottleneck32x4d, (3, 4, 6, 3), **options)
 
 
-@register_model
-def oct_resnext101_32x4d(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_resnext101_32x4d(
+    pretrained: Pretrained = False, **options: Unpack[NetworkOptions]
+) -> OctResNet:
     """Oct-ResNeXt-101 32x4d; arguments as in :func:`oct_resnext50_32x4d`."""
-    return OctResNet(Bottleneck32x4d, (3, 4, 23, 3), **kwargs)
+    return OctResNet(Bottleneck32x4d, (3, 4, 23, 3), **options)
 
 
-@register_model
-def oct_se_resnet50(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_se_resnet50(pretrained: Pretrained = False, **options: Unpack[NetworkOptions]) -> OctResNet:
     """Oct-SE-ResNet-50; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNet(SEBottleneck, (3, 4, 6, 3), **kwargs)
+    return OctResNet(SEBottleneck, (3, 4, 6, 3), **options)
 
 
-@register_model
-def oct_se_resnet101(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_se_resnet101(
+    pretrained: Pretrained = False, **options: Unpack[NetworkOptions]
+) -> OctResNet:
     """Oct-SE-ResNet-101; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNet(SEBottleneck, (3, 4, 23, 3), **kwargs)
+    return OctResNet(SEBottleneck, (3, 4, 23, 3), **options)
 
 
-@register_model
-def oct_se_resnet152(**kwargs: Any) -> OctResNet:
+@register_model(OctResNet)
+def oct_se_resnet152(
+    pretrained: Pretrained = False, **options: Unpack[NetworkOptions]
+) -> OctResNet:
     """Oct-SE-ResNet-152; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNet(SEBottleneck, (3, 8, 36, 3), **kwargs)
+    return OctResNet(SEBottleneck, (3, 8, 36, 3), **options)

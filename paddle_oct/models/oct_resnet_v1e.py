@@ -1,34 +1,38 @@
 """The authors' Oct-ResNet-152 of Table 7: v1f, and v1e with squeeze-and-excitation.
 
 Both have a stem of three 3x3 convolutions and carry the stride of a block in its third
-convolution. Names in the state dict are those of :mod:`~paddle_oct.models.oct_resnet`, and
-
-=========================================  =========================
-here                                       in the authors' networks
-=========================================  =========================
-``conv1.0``, ``.1``, ``.3``, ... ``.7``    the same
-``conv2.convK.conv.conv_h2h`` (v1f)        ``conv2.convK``
-``conv2.convK.bn_h`` (v1f)                 ``conv2.bnK``
-``conv2.downsample.0`` (v1f)               ``conv2.conv4``, ``.bn4``
-``.norm1.high``, ``.norm1.low`` (SE)       ``.bn1a.bn_h``, ``.bn_l``
-``.norm4.high``, ``.norm4.low`` (SE)       ``.bn4a.bn_h``, ``.bn_l``
-=========================================  =========================
-
-The scale and shift of ``bn1a`` and ``bn4a``, always 1 and 0, are stored there and not here.
+convolution.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from paddle import Tensor, nn
 
-from paddle_oct.nn import OctaveNorm
+from paddle_oct.nn import OctaveFeature, OctaveNorm
+from paddle_oct.weights import GluonLayout
 
-from .oct_resnet import Bottleneck, OctResNet
-from .options import ConvOptions
+from .oct_resnet import AUTHORS_STAGES, Bottleneck, OctResNet
+from .options import ConvOptions, NetworkOptions
+from .pretrained import Pretrained, PublishedWeights
 from .registry import register_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_AUTHORS_NAMES = {
+    # The block in place of the max-pool has convolutions without paths there.
+    "conv2.downsample.0.conv.conv_h2h": "conv2.conv4",
+    "conv2.downsample.0.bn_h": "conv2.bn4",
+    "conv2.conv{k}.conv.conv_h2h": "conv2.conv{k}",
+    "conv2.conv{k}.bn_h": "conv2.bn{k}",
+    # These norms have a scale and a shift there, always 1 and 0.
+    "layer{stage}.{block}.norm{k}.high": "L{stage}_B{block}.bn{k}a.bn_h",
+    "layer{stage}.{block}.norm{k}.low": "L{stage}_B{block}.bn{k}a.bn_l",
+    **AUTHORS_STAGES,
+}
 
 
 class BottleneckV1e(Bottleneck):
@@ -58,10 +62,10 @@ class SEBottleneckV1e(BottleneckV1e):
         self.norm1 = OctaveNorm(channels, alpha_in, norm)
         self.norm4 = None if self.downsample is None else OctaveNorm(channels, alpha_in, norm)
 
-    def residual(self, x):
+    def residual(self, x: OctaveFeature) -> OctaveFeature:
         return super().residual(self.norm1(x))
 
-    def shortcut(self, x):
+    def shortcut(self, x: OctaveFeature) -> OctaveFeature:
         return x if self.norm4 is None else super().shortcut(self.norm4(x))
 
 
@@ -74,6 +78,7 @@ class StemBlock(Bottleneck):
 class OctResNetV1e(OctResNet):
     """ResNet with a deep stem; arguments as in :class:`OctResNet`."""
 
+    foreign_layouts = (GluonLayout(_AUTHORS_NAMES),)
     stem_widths = (32, 32, 64)
     stem_strides = (2, 1, 1)
 
@@ -109,13 +114,33 @@ class OctResNetV1f(OctResNetV1e):
         return high
 
 
-@register_model
-def oct_resnet152_v1f(**kwargs: Any) -> OctResNetV1f:
+@register_model(
+    OctResNetV1f,
+    PublishedWeights(
+        "oct_resnet152_v1f",
+        {"alpha": 0.125},
+        "resnet152_v1f_alpha-0.125.params",
+        *(81.4, 95.4),
+    ),
+)
+def oct_resnet152_v1f(
+    pretrained: Pretrained = False, **options: Unpack[NetworkOptions]
+) -> OctResNetV1f:
     """Oct-ResNet-152 v1f; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNetV1f(BottleneckV1e, (3, 8, 36, 3), **kwargs)
+    return OctResNetV1f(BottleneckV1e, (3, 8, 36, 3), **options)
 
 
-@register_model
-def oct_se_resnet152_v1e(**kwargs: Any) -> OctResNetV1e:
+@register_model(
+    OctResNetV1e,
+    PublishedWeights(
+        "oct_se_resnet152_v1e",
+        {"alpha": 0.125},
+        "se-resnet152_v1e_alpha-0.125.params",
+        *(81.6, 95.7),
+    ),
+)
+def oct_se_resnet152_v1e(
+    pretrained: Pretrained = False, **options: Unpack[NetworkOptions]
+) -> OctResNetV1e:
     """Oct-SE-ResNet-152 v1e; arguments as in :class:`OctResNet`, after ``layers``."""
-    return OctResNetV1e(SEBottleneckV1e, (3, 8, 36, 3), **kwargs)
+    return OctResNetV1e(SEBottleneckV1e, (3, 8, 36, 3), **options)

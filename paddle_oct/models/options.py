@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any, Sequence, Union
+from typing import Any, Literal, Optional, Sequence, TypedDict, Union, cast
 
 from paddle_oct.nn.feature import check_alpha
 
 Alpha = Union[float, Sequence[float]]
+Downsample = Optional[Literal["avg_pool", "strided_conv"]]
+
+
+class TrunkOptions(TypedDict, total=False):
+    """What every network takes by keyword alone; see :class:`~paddle_oct.models.OctNetwork`."""
+
+    downsample: Downsample
+    h2l: bool
+    l2h: bool
+    features_only: bool
+    merge_features: bool
+
+
+class NetworkOptions(TrunkOptions, total=False):
+    """What every function that builds a network takes."""
+
+    num_classes: int
+    with_pool: bool
+    alpha: Alpha
 
 
 def stage_alphas(alpha: Alpha, stages: int, network: str) -> list[float]:
@@ -23,7 +42,7 @@ def stage_alphas(alpha: Alpha, stages: int, network: str) -> list[float]:
         TypeError, ValueError: an alpha is not in [0, 1], or there are too many or too few.
     """
     if isinstance(alpha, numbers.Real):
-        return [check_alpha(alpha, f"{network}: alpha")] * stages
+        return [check_alpha(cast(float, alpha), f"{network}: alpha")] * stages
     if not isinstance(alpha, (tuple, list)):
         raise TypeError(f"{network}: alpha must be a number or {stages} of them, got {alpha!r}")
     if len(alpha) != stages:
@@ -59,7 +78,7 @@ class ConvOptions:
             stage halve by average pooling too, as the authors' do and their weights expect.
     """
 
-    def __init__(self, downsample: str | None, h2l: bool, l2h: bool, octave: bool) -> None:
+    def __init__(self, downsample: Downsample, h2l: bool, l2h: bool, octave: bool) -> None:
         self.downsample = downsample or ("avg_pool" if octave else None)
         self.h2l = h2l
         self.l2h = l2h

@@ -3,43 +3,80 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import inspect
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple, TypeVar, cast
 
-import paddle
 from paddle import nn
 
 from paddle_oct.base.names import look_up, unknown_name
 
-from .pretrained import Pretrained, find_pretrained
+from .pretrained import Pretrained, PublishedWeights, find_pretrained, publish
+from .vanilla_models import vanilla_models, vanilla_options
 
-_REGISTRY: dict[str, Callable[..., nn.Layer]] = {}
+Builder = TypeVar("Builder", bound=Callable[..., nn.Layer])
+
+
+class _Model(NamedTuple):
+    """One of our networks: its class, and the function that builds it."""
+
+    network: type[nn.Layer]
+    build: Callable[..., nn.Layer]
+
+
+_REGISTRY: dict[str, _Model] = {}
 _ALIASES = {"oct_mobilenet": "oct_mobilenet_v1"}
 
-# Arguments with a default that the function which builds a vanilla network decides nevertheless, by
-# how its name starts. (Those without a default it must decide, and so they are no options.)
-_DECIDED = {
-    "densenet": ("layers",),
-    "resne": ("depth",),
-    "resnext": ("width", "groups"),
-    "shufflenet": ("scale", "act"),
-    "wide_resnet": ("depth", "width"),
-}
 
-
-def register_model(build: Callable[..., nn.Layer]) -> Callable[..., nn.Layer]:
+def register_model(
+    network: type[nn.Layer], *published: PublishedWeights
+) -> Callable[[Builder], Builder]:
     """Make a function that builds a network known by its name.
 
-    The function's return annotation is the network's class, whose arguments are its options.
+    The function takes ``pretrained`` first, as those of ``paddle.vision.models`` do, and then
+    options by keyword. It builds the network from the options; loading what ``pretrained`` asks
+    for, as :func:`create_model` describes it, is added here.
+
+    Args:
+        network: the network's class, whose arguments with a default are its options.
+        *published: the trained weights that ``pretrained=True`` finds.
+
+    Examples:
+        >>> from paddle_oct import OctMobileNetV1
+        >>> from paddle_oct.models import register_model
+        >>> @register_model(OctMobileNetV1)  # doctest: +SKIP
+        ... def oct_mobilenet_quarter(pretrained=False, **options):
+        ...     return OctMobileNetV1(**{"scale": 0.25, **options})
     """
-    _REGISTRY[build.__name__] = build
-    return build
+
+    def register(build: Builder) -> Builder:
+        name = build.__name__
+
+        @functools.wraps(build)
+        def build_pretrained(pretrained: Pretrained = False, **options: Any) -> nn.Layer:
+            return _build(name, build, network, pretrained, options)
+
+        _REGISTRY[name] = _Model(network, build_pretrained)
+        publish(published)
+        return cast(Builder, build_pretrained)
+
+    return register
 
 
-def vanilla_models() -> dict[str, Callable[..., nn.Layer]]:
-    """Return the functions of ``paddle.vision.models`` that build a network, by name."""
-    module = paddle.vision.models
-    return {name: getattr(module, name) for name in module.__all__ if name.islower()}
+def _build(
+    name: str,
+    build: Callable[..., nn.Layer],
+    network: type[nn.Layer] | None,
+    pretrained: Pretrained,
+    options: dict[str, Any],
+) -> nn.Layer:
+    """Build a network and load the weights; see :func:`find_pretrained` for the arguments."""
+    if pretrained is False or pretrained is None:
+        return build(**options)
+    load = find_pretrained(name, {**model_options(name), **options}, pretrained, network)
+    made = build(**options)
+    load(made)
+    return made
 
 
 def list_models(pattern: str = "*", vanilla: bool = False) -> list[str]:
@@ -58,14 +95,22 @@ def model_options(name: str) -> dict[str, Any]:
     Raises:
         ValueError: no network has this name.
     """
-    build = _builder(name)
-    network = build.__globals__[build.__annotations__["return"]]
-    decided = [a for start, names in _DECIDED.items() if name.startswith(start) for a in names]
-    return {
-        parameter.name: parameter.default
-        for parameter in _parameters(network)
-        if parameter.default is not parameter.empty and parameter.name not in decided
-    }
+    network = network_class(name)
+    if network is None:
+        return vanilla_options(name)
+    parameters = _parameters(network)
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def network_class(name: str) -> type[nn.Layer] | None:
+    """Return the class of one of our networks, ``None`` for one of ``paddle.vision.models``.
+
+    Raises:
+        ValueError: no network has this name.
+    """
+    names = [*vanilla_models(), *_REGISTRY, *_ALIASES]
+    name = look_up(name, {known: _ALIASES.get(known, known) for known in names}, "model")
+    return _REGISTRY[name].network if name in _REGISTRY else None
 
 
 def _parameters(network: type) -> list[inspect.Parameter]:
@@ -93,7 +138,7 @@ def create_model(name: str, pretrained: Pretrained = False, **overrides: Any) ->
               (:func:`~paddle_oct.models.published_weights`), or Paddle's own of a vanilla network.
             - ``"vanilla"``: Paddle's own of the vanilla network, each kernel cut into the four of
               the octave convolution; for MobileNetV1, ResNet-18 to 152 and ResNeXt.
-            - a file that :func:`paddle_oct.models.load_weights` reads.
+            - a file that :func:`paddle_oct.weights.load_weights` reads.
 
             The first two are downloaded once, into ``paddle.utils.download.WEIGHTS_HOME``. They
             classify ImageNet's 1000 classes; with another ``num_classes`` everything but the
@@ -115,16 +160,7 @@ def create_model(name: str, pretrained: Pretrained = False, **overrides: Any) ->
     for option in overrides:
         if option not in options:
             raise unknown_name(option, options, f"option of {name}")
-    if pretrained is False or pretrained is None:
-        return _builder(name)(**overrides)
     name = _ALIASES.get(name, name)
-    vanilla = vanilla_models().get(name[len("oct_") :] if name in _REGISTRY else name)
-    load = find_pretrained(name, {**options, **overrides}, pretrained, vanilla)
-    network = _builder(name)(**overrides)
-    load(network)
-    return network
-
-
-def _builder(name: str) -> Callable[..., nn.Layer]:
-    known = {**vanilla_models(), **_REGISTRY, **{a: _REGISTRY[n] for a, n in _ALIASES.items()}}
-    return look_up(name, known, "model")
+    if name in _REGISTRY:
+        return _REGISTRY[name].build(pretrained, **overrides)
+    return _build(name, vanilla_models()[name], None, pretrained, overrides)

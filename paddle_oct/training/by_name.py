@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Mapping, cast
 import paddle
 from paddle import nn
 
-from paddle_oct.models import create_model, load_weights
+from paddle_oct.models import create_model
+from paddle_oct.weights import load_weights
 
 from .data import DataOptions, ImageData, load_data
 from .fit import Result, fit

@@ -7,7 +7,8 @@ from typing import Any, Mapping
 
 from paddle import nn
 
-from paddle_oct.models import create_model, load_weights
+from paddle_oct.models import create_model
+from paddle_oct.weights import load_weights
 
 from .by_name import load_network
 from .run_folder import RunFolder

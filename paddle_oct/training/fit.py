@@ -15,8 +15,8 @@ from paddle.io import DataLoader, DistributedBatchSampler
 from paddle.version import full_version as paddle_version
 
 from paddle_oct.base.private import optimizer_of
-from paddle_oct.models import load_weights
 from paddle_oct.version import __version__
+from paddle_oct.weights import load_weights
 
 from .callbacks import CheckImages, EpochMeter, Progress, Record, SaveEpochs, SeedEpochs
 from .checkpoint import CheckpointState, Row

@@ -1,7 +1,29 @@
-"""Files of trained weights: reading the formats of others, loading a state strictly."""
+"""Files of trained weights: reading the formats of others, loading a state strictly.
+
+This room knows formats and layouts, and no network: what other people call the layers of one of
+ours, its own class says (:class:`ForeignLayout`).
+"""
 
 from .files import read_weights, save_state, save_weights
+from .gluon import GluonLayout
+from .layouts import ForeignLayout, layouts_of
+from .loading import load_weights, to_state
+from .names import NameTable
 from .paddle_params import read_pickle
 from .strict import load_state
+from .vanilla import VanillaLayout
 
-__all__ = ["load_state", "read_pickle", "read_weights", "save_state", "save_weights"]
+__all__ = [
+    "ForeignLayout",
+    "GluonLayout",
+    "NameTable",
+    "VanillaLayout",
+    "layouts_of",
+    "load_state",
+    "load_weights",
+    "read_pickle",
+    "read_weights",
+    "save_state",
+    "save_weights",
+    "to_state",
+]

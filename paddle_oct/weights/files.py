@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable, cast
 
 import numpy as np
 import paddle
@@ -50,5 +50,5 @@ def save_weights(network: nn.Layer, path: str | Path) -> None:
 def save_state(state: dict[str, np.ndarray], path: str | Path) -> None:
     """Write a state dict as a ``.pdparams`` file, all of it or nothing."""
     buffer = io.BytesIO()
-    paddle.save(state, buffer)
+    paddle.save(cast("dict[str, Any]", state), buffer)  # arrays are written as Tensors are
     write_atomically(Path(path), buffer.getvalue())

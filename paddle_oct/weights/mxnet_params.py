@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import struct
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -36,16 +37,16 @@ def read_mxnet(path: str | Path) -> dict[str, np.ndarray]:
     return parse_mxnet(Path(path).read_bytes(), str(path))
 
 
-def parse_mxnet(data: bytes | memoryview, source: str = "data") -> dict[str, np.ndarray]:
-    """Read the arrays of a file's content by name; ``source`` is what error messages call it.
+def parse_mxnet(data: bytes | memoryview, origin: str = "data") -> dict[str, np.ndarray]:
+    """Read the arrays of a file's content by name; ``origin`` is what error messages call it.
 
     Nothing is believed: every length is compared with the bytes that are left before it is used,
     and the arrays are views of ``data``, so a damaged file costs neither time nor memory.
     """
-    cursor = _Cursor(data, source)
+    cursor = _Cursor(data, origin)
     if len(data) < 8 or cursor.number("Q", "the magic number") != _LIST_MAGIC:
         raise ValueError(
-            f"{source}: not an MXNet parameter file (it begins with {bytes(data[:8])!r})"
+            f"{origin}: not an MXNet parameter file (it begins with {bytes(data[:8])!r})"
         )
     cursor.number("Q", "the reserved field")
     arrays = [_read_array(cursor, i) for i in range(cursor.count("arrays"))]
@@ -64,17 +65,17 @@ def parse_mxnet(data: bytes | memoryview, source: str = "data") -> dict[str, np.
 class _Cursor:
     """A position in the data, which it never leaves."""
 
-    def __init__(self, data: bytes | memoryview, source: str) -> None:
+    def __init__(self, data: bytes | memoryview, origin: str) -> None:
         self.data = data
-        self.source = source
+        self.origin = origin
         self.at = 0
 
     @property
     def left(self) -> int:
         return len(self.data) - self.at
 
-    def fail(self, what: str) -> None:
-        raise ValueError(f"{self.source}: damaged MXNet parameter file, {what} (byte {self.at})")
+    def fail(self, what: str) -> NoReturn:
+        raise ValueError(f"{self.origin}: damaged MXNet parameter file, {what} (byte {self.at})")
 
     def skip(self, size: int, what: str) -> int:
         """Step over ``size`` bytes and return where they begin."""

@@ -13,9 +13,11 @@ import math
 import pickle
 import re
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Literal
 
 import numpy as np
+
+from paddle_oct.base.errors import first_line
 
 _NAME_TABLE = "StructuredToParameterName@@"  # of the parameters' global names, by their keys
 
@@ -53,7 +55,7 @@ def read_pickle(path: str | Path) -> Any:
     try:
         value = _finish(_Reader(io.BytesIO(data), encoding="latin1").load(), {})
     except Exception as error:  # a damaged pickle fails in all kinds of ways
-        reason = "it ends too early" if isinstance(error, EOFError) else str(error)
+        reason = "it ends too early" if isinstance(error, EOFError) else first_line(error)
         raise ValueError(f"{path}: can't be read as Paddle parameters ({reason})") from error
     if isinstance(value, dict):
         value.pop(_NAME_TABLE, None)
@@ -74,7 +76,8 @@ class _Dtype:
         self.dtype = np.dtype(code)
 
     def set_state(self, state: tuple) -> None:
-        self.dtype = self.dtype.newbyteorder({"<": "<", ">": ">"}.get(state[1], "|"))
+        if state[1] in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(state[1])
 
 
 class _Array:
@@ -89,7 +92,9 @@ class _Array:
         self.value = _make_array(data, kind.dtype, shape, "F" if fortran else "C")
 
 
-def _make_array(data: Any, dtype: np.dtype, shape: tuple, order: str) -> np.ndarray:
+def _make_array(
+    data: Any, dtype: np.dtype, shape: tuple[int, ...], order: Literal["C", "F"]
+) -> np.ndarray:
     data = data.encode("latin1") if isinstance(data, str) else data  # written by Python 2
     if len(data) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"an array of shape {list(shape)} has {len(data)} bytes")
@@ -141,6 +146,9 @@ class _Reader(pickle._Unpickler):
 
     The one written in C trusts the lengths in the file.
     """
+
+    stack: list[Any]  # of the values read so far, and the method that adds one
+    append: Callable[[Any], None]
 
     dispatch = _Opcodes(
         (getattr(pickle, name)[0], pickle._Unpickler.dispatch[getattr(pickle, name)[0]])

@@ -1,4 +1,4 @@
-"""Into a network: every tensor exactly once, or nothing at all."""
+"""Loading a state into a network: every tensor exactly once, or nothing at all."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ import paddle
 from paddle import nn
 
 _NAMED_PROBLEMS = 3
-_HEAD = ("fc.", "last.")  # what a network without classifier may lack
 
 
 def check_fit(
     tensors: Mapping[str, np.ndarray],
     shapes: Mapping[str, Sequence[int]],
     network: nn.Layer,
-    source: str,
+    origin: str,
 ) -> None:
     """Compare tensors with the names and shapes that a network has a place for.
+
+    Args:
+        tensors: what there is.
+        shapes: what there has to be.
+        network: the network, named in the error message.
+        origin: where the tensors come from, for the error message.
 
     Raises:
         ValueError: the message lists what is missing, left over, of another shape or no numbers.
@@ -40,7 +45,7 @@ def check_fit(
     )
     if any(kinds):
         raise ValueError(
-            f"{source}: belongs to another network than {type(network).__name__}: "
+            f"{origin}: belongs to another network than {type(network).__name__}: "
             f"{'; '.join(_first(problems) for problems in kinds if problems)}"
         )
 
@@ -51,14 +56,14 @@ def _first(problems: list[str]) -> str:
 
 
 def load_state(
-    network: nn.Layer, state: Mapping[str, np.ndarray], source: str, *, classifier: bool = True
+    network: nn.Layer, state: Mapping[str, np.ndarray], origin: str, *, classifier: bool = True
 ) -> None:
     """Load a complete state dict of NumPy arrays into a network, in the network's precision.
 
     Args:
         network: the network.
         state: its state dict.
-        source: where it comes from, for error messages.
+        origin: where it comes from, for error messages.
         classifier: ``False`` for what the network has in place of a classifier, or nothing.
 
     Raises:
@@ -67,7 +72,7 @@ def load_state(
     if not classifier:
         state = with_own_classifier(state, network)
     own = network.state_dict()
-    check_fit(state, {key: tensor.shape for key, tensor in own.items()}, network, source)
+    check_fit(state, {key: tensor.shape for key, tensor in own.items()}, network, origin)
     tensors = {key: paddle.to_tensor(np.ascontiguousarray(state[key])) for key in own}
     network.set_state_dict({key: tensors[key].astype(own[key].dtype) for key in own})
 
@@ -77,9 +82,14 @@ def with_own_classifier(
 ) -> dict[str, np.ndarray]:
     """Return the tensors with the network's ``fc`` in place of theirs.
 
-    Where the network has none, not even the convolution before it, these are left out as well.
+    Of the layers that the network's class names as ``head_layers``, by default ``fc`` alone, those
+    that the network does not have are left out as well.
     """
-    own = {k: tensor for k, tensor in network.state_dict().items() if k.startswith(_HEAD)}
-    kept = {k: a for k, a in tensors.items() if not k.startswith(_HEAD)}
-    kept.update({k: tensors[k] for k in own if not k.startswith("fc.") and k in tensors})
+    head = tuple(f"{layer}." for layer in getattr(network, "head_layers", ("fc",)))
+    own = network.state_dict()
+    kept = {
+        name: array
+        for name, array in tensors.items()
+        if not name.startswith(head) or (name in own and not name.startswith("fc."))
+    }
     return {**kept, **{k: tensor.numpy() for k, tensor in own.items() if k.startswith("fc.")}}

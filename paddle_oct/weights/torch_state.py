@@ -1,14 +1,41 @@
-"""Reading PyTorch's weights: ``.pth`` and ``.pt`` with PyTorch, others without."""
+"""PyTorch's weights: ``.pth`` and ``.pt`` are read with PyTorch, other formats without."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 import numpy as np
 
+from paddle_oct.base.errors import first_line
+
 from .paddle_params import from_bfloat16
+
+_STATISTICS = {"running_mean": "_mean", "running_var": "_variance"}
+_COUNTER = "num_batches_tracked"
+
+
+def from_torch_names(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the tensors of a PyTorch state dict as Paddle has them, and all others as they are.
+
+    Statistics of norms have other names there, and the weights of linear layers are transposed. By
+    the statistics a PyTorch state dict is known (MXNet's have the same names, but a ``gamma``).
+    """
+    layers = {name.rpartition(".")[0] for name in tensors if name.endswith(tuple(_STATISTICS))}
+    if not layers or any(f"{layer}.gamma" in tensors for layer in layers):
+        return dict(tensors)
+    state = {}
+    for name, array in tensors.items():
+        layer, dot, parameter = name.rpartition(".")
+        if parameter == _COUNTER and f"{layer}{dot}running_mean" in tensors:
+            continue
+        if parameter == "weight" and array.ndim == 2:
+            array = array.T
+        ours = f"{layer}{dot}{_STATISTICS.get(parameter, parameter)}"
+        # What is already called as Paddle does keeps the name it has there, to be left over.
+        state[name if ours in tensors else ours] = array
+    return state
 
 
 def read_torch(path: str | Path) -> dict[str, np.ndarray]:
@@ -20,7 +47,7 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
         OSError: it can't be read.
     """
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ValueError(
             f"{path}: reading it needs PyTorch (pip install 'paddle_oct[torch]'); or save the "
@@ -31,9 +58,8 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
     try:
         state = torch.load(str(path), map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"{path}: can't be read as a PyTorch state dict, weights only ({reason})"
+            f"{path}: can't be read as a PyTorch state dict, weights only ({first_line(error)})"
         ) from error
     tensors = {}
     for name, value in _unwrap(state, path).items():
@@ -89,7 +115,7 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
     try:
         entries = deserialize(data)
     except Exception as error:
-        raise ValueError(f"{path}: can't be read as safetensors ({error})") from error
+        raise ValueError(f"{path}: can't be read as safetensors ({first_line(error)})") from error
     tensors = {}
     for name, entry in entries:
         if entry["dtype"] not in _SAFETENSORS_DTYPES:
@@ -114,4 +140,4 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except Exception as error:  # of zip, zlib, NumPy's header
-        raise ValueError(f"{path}: can't be read as .npz ({error})") from error
+        raise ValueError(f"{path}: can't be read as .npz ({first_line(error)})") from error
