@@ -4,34 +4,38 @@ import json
 import pickle
 from pathlib import Path
 
+import golden
 import numpy as np
 import paddle
 import pytest
 from PIL import Image
 
 from paddle_oct import create_model
-from paddle_oct.models import registry
+from paddle_oct.models import register_model, registry
 from paddle_oct.weights import save_weights
 
-GOLDEN = Path(__file__).parents[1].parent / "shared" / "golden"
-needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs ../shared/golden")
-AUTHORS = GOLDEN / "mobilenet_v1_075.params"
-NAMES = GOLDEN / "mobilenet_v1_075.names.json"
 SMALL = ["--alpha", ".375", "-o", "scale=.75"]
 TINY = ["-o", "num_classes=3"]
 
 
-@needs_golden
-def test_import_weights(run, tmp_path):
+@pytest.fixture(scope="module")
+def authors(tmp_path_factory):
+    """A file of weights as the authors published them."""
+    path = tmp_path_factory.mktemp("authors") / "mobilenet_v1_075.params"
+    path.write_bytes(golden.params_file("mobilenet_v1_075"))
+    return path
+
+
+def test_import_weights(run, tmp_path, authors):
     output = tmp_path / "ours.pdparams"
-    command = ["import-weights", AUTHORS, "--model", "oct_mobilenet_v1", "--output", output]
+    command = ["import-weights", authors, "--model", "oct_mobilenet_v1", "--output", output]
     status, out, _ = run(*command, *SMALL)
     assert status == 0
-    numbers = [np.prod(s) for s in json.loads(NAMES.read_text()).values()]
-    assert f"{len(numbers)} tensors, {sum(numbers):,} numbers, from {AUTHORS}" in out
+    numbers = [np.prod(s) for s in golden.shapes("mobilenet_v1_075").values()]
+    assert f"{len(numbers)} tensors, {sum(numbers):,} numbers, from {authors}" in out
     network = create_model("oct_mobilenet_v1", alpha=0.375, scale=0.75)
     network.set_state_dict(paddle.load(str(output)))
-    same = create_model("oct_mobilenet_v1", alpha=0.375, scale=0.75, pretrained=AUTHORS)
+    same = create_model("oct_mobilenet_v1", alpha=0.375, scale=0.75, pretrained=authors)
     for key, tensor in same.state_dict().items():
         np.testing.assert_array_equal(network.state_dict()[key].numpy(), tensor.numpy())
 
@@ -51,21 +55,21 @@ def test_the_number_of_classes_is_that_of_the_file(run, tmp_path):
     create_model("oct_resnet18", alpha=0.25, num_classes=7, pretrained=tmp_path / "b.pdparams")
 
 
-@needs_golden
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([AUTHORS, "--model", "oct_mobilenet_v1"], "belongs to another network"),
-        ([AUTHORS, "--model", "oct_mobilnet_v1"], "did you mean oct_mobilenet_v1"),
-        ([AUTHORS, "--model", "oct_mobilenet_v1", "--alpha", "2"], "alpha must be in [0, 1]"),
+        (["AUTHORS", "--model", "oct_mobilenet_v1"], "belongs to another network"),
+        (["AUTHORS", "--model", "oct_mobilnet_v1"], "did you mean oct_mobilenet_v1"),
+        (["AUTHORS", "--model", "oct_mobilenet_v1", "--alpha", "2"], "alpha must be in [0, 1]"),
         (["nowhere.params", "--model", "oct_mobilenet_v1"], "nowhere.params: no such file"),
         ([__file__, "--model", "oct_mobilenet_v1"], "can't be read as Paddle parameters"),
-        ([AUTHORS, "--model", "oct_mobilenet_v1", "--output", "no/a.pdparams"], "no folder no"),
-        ([AUTHORS, "--model", "oct_mobilenet_v1", "--output", "."], "is a folder"),
-        ([AUTHORS], "Missing option '--model'"),
+        (["AUTHORS", "--model", "oct_mobilenet_v1", "--output", "no/a.pdparams"], "no folder no"),
+        (["AUTHORS", "--model", "oct_mobilenet_v1", "--output", "."], "is a folder"),
+        (["AUTHORS"], "Missing option '--model'"),
     ],
 )
-def test_import_errors_leave_nothing(run, tmp_path, monkeypatch, arguments, message):
+def test_import_errors_leave_nothing(run, tmp_path, monkeypatch, authors, arguments, message):
+    arguments = [authors if a == "AUTHORS" else a for a in arguments]
     monkeypatch.chdir(tmp_path)
     output = [] if "--output" in arguments else ["--output", "a.pdparams"]
     status, _, err = run("import-weights", *arguments, *output)
@@ -94,14 +98,15 @@ class ColourNet(paddle.nn.Layer):
         return self.fc(x.mean([2, 3]))
 
 
-def colour_net(**options) -> "ColourNet":
+def colour_net(pretrained=False, **options):
     return ColourNet(**options)
 
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """A folder: images of three colours, whose sides are cropped, and weights that tell them."""
-    monkeypatch.setitem(registry._REGISTRY, "colour_net", colour_net)
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    register_model(ColourNet)(colour_net)
     rng = np.random.default_rng(0)
     for split, count in (("train", 1), ("val", 3)):
         for channel, colour in enumerate(("blue", "green", "red")):

@@ -3,24 +3,14 @@
 That these mean the same is shown where the weights are imported.
 """
 
-import json
 from collections import Counter
-from pathlib import Path
 
+import golden
 import pytest
 from paddle.nn import initializer
 
 from paddle_oct import create_model
 
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden"
-NETWORKS = {
-    "mobilenet_v1_075": ("oct_mobilenet_v1", {"scale": 0.75, "alpha": 0.375}),
-    "mobilenet_v1_100": ("oct_mobilenet_v1", {"alpha": 0.5}),
-    "mobilenet_v2_100": ("oct_mobilenet_v2", {"alpha": 0.375}),
-    "mobilenet_v2_1125": ("oct_mobilenet_v2", {"scale": 1.125, "alpha": 0.5}),
-    "resnet152_v1f": ("oct_resnet152_v1f", {"alpha": 0.125}),
-    "seresnet152_v1e": ("oct_se_resnet152_v1e", {"alpha": 0.125}),
-}
 KINDS = {
     "gamma": "weight",
     "beta": "bias",
@@ -36,13 +26,10 @@ def kind(name):
     return path, KINDS.get(last, last)
 
 
-@pytest.mark.parametrize("file", NETWORKS)
+@pytest.mark.parametrize("file", golden.NETWORKS)
 def test_shapes(file):
-    names = GOLDEN / f"{file}.names.json"
-    if not names.exists():
-        pytest.skip("the authors' shapes are not here")
     theirs = Counter()
-    for name, shape in json.loads(names.read_text()).items():
+    for name, shape in golden.shapes(file).items():
         if name.split(".")[1] in ("bn1a", "bn4a") and name.endswith(("gamma", "beta")):
             continue  # fixed at 1 and 0
         if name == "classifer.weight":  # a 1x1 convolution
@@ -51,7 +38,7 @@ def test_shapes(file):
 
     initializer.set_global_initializer(initializer.Constant(0.01))
     try:
-        name, options = NETWORKS[file]
+        name, options = golden.NETWORKS[file]
         net = create_model(name, **options)
     finally:
         initializer.set_global_initializer(None)

@@ -1,22 +1,29 @@
 """Weights by name: downloaded from a server on this machine, converted once, or refused."""
 
+import dataclasses
 import functools
 import http.server
 import os
 import threading
+import zipfile
 from pathlib import Path
 
+import golden
 import numpy as np
 import paddle
 import pytest
 from paddle.utils import download
 
-from paddle_oct import create_model
+from paddle_oct import (
+    create_model,
+    models,
+    oct_mobilenet,
+    oct_mobilenet_v1,
+    oct_resnet18,
+    oct_resnet50,
+)
 from paddle_oct.models import list_models, preprocessing, pretrained, published_weights
-from paddle_oct.weights import read_weights
-
-GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
-needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs ../shared/golden")
+from paddle_oct.models.vanilla_models import VANILLA_WEIGHTS
 
 SMALL = {"alpha": 0.375, "scale": 0.75}
 FILE = "mobilenet_v1_075_alpha-0.375.params"
@@ -41,6 +48,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def move_published(monkeypatch, address):
+    """Let the published weights lie somewhere else."""
+    moved = [dataclasses.replace(w, folder=address) for w in published_weights()]
+    monkeypatch.setattr(pretrained, "_PUBLISHED", moved)
+
+
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """A server in the place of the authors', and an empty cache."""
@@ -51,7 +64,7 @@ def server(tmp_path, monkeypatch):
         server.asked, server.breaks_off = [], False
         server.folder, server.cache = tmp_path / "served", tmp_path / "cache"
         server.address = f"http://127.0.0.1:{server.server_port}/"
-        monkeypatch.setattr(pretrained, "AUTHORS_ADDRESS", server.address)
+        move_published(monkeypatch, server.address)
         monkeypatch.setattr(download, "WEIGHTS_HOME", str(server.cache))
         monkeypatch.setattr(download.time, "sleep", lambda seconds: None)
         yield server
@@ -60,7 +73,7 @@ def server(tmp_path, monkeypatch):
 
 @pytest.fixture
 def published(server):
-    (server.folder / FILE).write_bytes((GOLDEN / "mobilenet_v1_075.params").read_bytes())
+    (server.folder / FILE).write_bytes(golden.params_file("mobilenet_v1_075"))
     return server
 
 
@@ -68,16 +81,11 @@ def cached(server):
     return sorted(os.listdir(server.cache)) if server.cache.is_dir() else []
 
 
-@needs_golden
 def test_published_weights_are_downloaded_and_converted_once(published):
     network = create_model("oct_mobilenet_v1", pretrained=True, **SMALL)
     assert published.asked == [f"/{FILE}"]
     assert cached(published) == [FILE, CONVERTED]
-    expected = np.load(GOLDEN / "mobilenet_v1_075.npz")["y192x256"]
-    x = np.random.RandomState(1).randn(1, 3, 192, 256).astype("float32")
-    network.eval()
-    y = network(paddle.to_tensor(x)).numpy()
-    assert np.abs(y - expected).max() < 1e-4 * np.abs(expected).max()
+    golden.assert_the_authors_outputs(network, "mobilenet_v1_075", ["y192x256"])
 
     (published.cache / FILE).unlink()  # the converted one will do
     again = create_model("oct_mobilenet", pretrained=True, alpha=[0.375] * 4, scale=0.75)
@@ -93,9 +101,8 @@ def test_published_weights_are_downloaded_and_converted_once(published):
     assert (published.cache / CONVERTED).read_bytes() == whole
 
 
-@needs_golden
 def test_another_number_of_classes_keeps_a_fresh_classifier(published):
-    own = read_weights(GOLDEN / "mobilenet_v1_075.params")
+    own = golden.parameters("mobilenet_v1_075")
     paddle.seed(3)
     fresh = create_model("oct_mobilenet_v1", num_classes=10, **SMALL)
     for options in (
@@ -115,14 +122,13 @@ def test_another_number_of_classes_keeps_a_fresh_classifier(published):
     np.testing.assert_array_equal(whole.fc.bias.numpy(), own["classifer.bias"])
 
 
-@needs_golden
 def test_a_backbone_without_the_last_convolution(server):
-    weights = GOLDEN / "mobilenet_v2_100.params"
-    (server.folder / "mobilenet_v2_100_alpha-0.375.params").write_bytes(weights.read_bytes())
+    file = server.folder / "mobilenet_v2_100_alpha-0.375.params"
+    file.write_bytes(golden.params_file("mobilenet_v2_100"))
     options = {"alpha": 0.375, "pretrained": True}
     backbone = create_model("oct_mobilenet_v2", features_only=True, **options)
     features = create_model("oct_mobilenet_v2", num_classes=0, **options)
-    last = read_weights(weights)["tail.0.weight"]
+    last = golden.parameters("mobilenet_v2_100")["tail.0.weight"]
     np.testing.assert_array_equal(features.last[0].weight.numpy(), last)
     assert not hasattr(backbone, "last")
 
@@ -141,9 +147,9 @@ def test_a_download_that_fails_says_where_the_file_belongs(server, monkeypatch, 
         (server.folder / FILE).write_bytes(content)
     server.breaks_off = kind == "breaks off"
     if kind == "offline":
-        monkeypatch.setattr(pretrained, "AUTHORS_ADDRESS", "http://127.0.0.1:9/")
+        move_published(monkeypatch, "http://127.0.0.1:9/")
     message = message_of("oct_mobilenet_v1", **SMALL)
-    assert f"{pretrained.AUTHORS_ADDRESS}{FILE}" in message
+    assert published_weights("oct_mobilenet_v1")[0].address in message
     assert str(server.cache / FILE) in message
     if kind == "another page":
         assert "not an MXNet parameter file (it begins with b'<!DOCTYP')" in message
@@ -153,7 +159,6 @@ def test_a_download_that_fails_says_where_the_file_belongs(server, monkeypatch, 
     assert not {FILE, CONVERTED} & set(cached(server))
 
 
-@needs_golden
 def test_a_file_put_there_by_hand(server):
     server.cache.mkdir()
     place = server.cache / FILE
@@ -162,12 +167,11 @@ def test_a_file_put_there_by_hand(server):
     assert f"{place}: not an MXNet" in message
     assert "delete it, or put another there" in message
     assert place.exists()
-    place.write_bytes((GOLDEN / "mobilenet_v1_075.params").read_bytes())
+    place.write_bytes(golden.params_file("mobilenet_v1_075"))
     create_model("oct_mobilenet_v1", pretrained=True, **SMALL)
     assert server.asked == []
 
 
-@needs_golden
 def test_a_cache_that_cannot_be_written_does_no_harm(published, monkeypatch):
     from paddle_oct.base import files
 
@@ -210,18 +214,11 @@ def test_what_pretrained_may_be(tmp_path):
     create_model("oct_mobilenet_v1", False, scale=0.25)
 
 
-def with_address(monkeypatch, name, key, address):
-    """Let Paddle's own table send us to our server."""
-    table = getattr(paddle.vision.models, name).__globals__["model_urls"]
-    monkeypatch.setitem(table, key, (address, None))
-
-
 def test_vanilla_weights_are_the_start_of_an_octave_network(server, monkeypatch):
     vanilla = paddle.vision.models.mobilenet_v1()
     paddle.save(vanilla.state_dict(), str(server.folder / "mobilenetv1.pdparams"))
-    with_address(
-        monkeypatch, "mobilenet_v1", "mobilenetv1_1.0", f"{server.address}mobilenetv1.pdparams"
-    )
+    address = f"{server.address}mobilenetv1.pdparams"
+    monkeypatch.setitem(VANILLA_WEIGHTS, "mobilenet_v1", (address, None))
     octave = create_model("oct_mobilenet_v1", pretrained="vanilla", alpha=0.25, num_classes=10)
     again = create_model("oct_mobilenet_v1", pretrained="vanilla", alpha=0)
     same = create_model("mobilenet_v1", pretrained=True)
@@ -236,11 +233,40 @@ def test_vanilla_weights_are_the_start_of_an_octave_network(server, monkeypatch)
 
 def test_the_sum_in_paddles_table_is_checked(server, monkeypatch):
     (server.folder / "resnet18.pdparams").write_bytes(b"not what was promised")
-    table = paddle.vision.models.resnet18.__globals__["model_urls"]
     address = f"{server.address}resnet18.pdparams"
-    monkeypatch.setitem(table, "resnet18", (address, table["resnet18"][1]))
+    monkeypatch.setitem(VANILLA_WEIGHTS, "resnet18", (address, VANILLA_WEIGHTS["resnet18"][1]))
     with pytest.raises(ValueError, match=r"resnet18\.pdparams could not be downloaded"):
         create_model("oct_resnet18", pretrained="vanilla")
+
+
+def test_every_builder_takes_pretrained(published, monkeypatch, tmp_path):
+    """First, as those of paddle.vision.models; with the meaning that it has in create_model."""
+    network = oct_mobilenet_v1(True, **SMALL)
+    own = golden.parameters("mobilenet_v1_075")["conv1.0.weight"]
+    np.testing.assert_array_equal(network.features[0][0].weight.numpy(), own)
+    again = oct_mobilenet(pretrained=published.cache / FILE, **SMALL)
+    np.testing.assert_array_equal(again.fc.bias.numpy(), network.fc.bias.numpy())
+    for build, pretrained_, options, message in (
+        (oct_resnet50, True, {"num_classes": 3}, "no published weights of oct_resnet50, only of"),
+        (oct_resnet18, "nowhere.pdparams", {}, r"oct_resnet18: pretrained='nowhere\.pdparams'"),
+        (oct_mobilenet, True, {"alpha": 0.25}, "oct_mobilenet_v1 with alpha=0.25, scale=1.0, only"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            build(pretrained_, **options)
+    assert oct_mobilenet_v1(pretrained=False, scale=0.25, num_classes=3).fc.weight.shape == [256, 3]
+    with pytest.raises(TypeError, match="alhpa"):
+        oct_resnet18(alhpa=0.5)
+    for name in list_models():
+        with pytest.raises(TypeError, match="pretrained must be True, False, 'vanilla' or a file"):
+            getattr(models, name)(pretrained=0.5)
+
+
+def test_an_archive_is_not_unpacked(server, monkeypatch):
+    """As the download of Paddle's would do with whatever looks like one."""
+    with zipfile.ZipFile(server.folder / FILE, "w") as archive:
+        archive.writestr("evil/file", "content")
+    assert "not an MXNet parameter file" in message_of("oct_mobilenet_v1", **SMALL)
+    assert cached(server) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from PIL import Image
 from visualdl import LogReader
 
 from paddle_oct import Conv_BN_ACT, OctaveMerge
-from paddle_oct.models import load_weights
 from paddle_oct.training import (
     Recipe,
     RunFolder,
@@ -24,6 +23,7 @@ from paddle_oct.training import (
     resume,
     train,
 )
+from paddle_oct.weights import load_weights
 
 RECIPE = Recipe(epochs=3, batch_size=16, learning_rate=0.02, warmup_epochs=0.5)
 

@@ -1,23 +1,18 @@
 """Whose weights they are: the authors', those of d-li14's networks, and vanilla ones."""
 
-import json
-from pathlib import Path
-
+import golden
 import numpy as np
 import paddle
 import pytest
+from golden.mxnet_writer import mxnet_bytes
 from helpers import randomise_norms
-from mxnet_writer import mxnet_bytes
 from paddle.vision import models as vanilla_models
 
 from paddle_oct import create_model
-from paddle_oct.models import OctResNetV1e, load_weights, published_weights
-from paddle_oct.models.loading import _from_torch
+from paddle_oct.models import OctResNetV1e, published_weights
 from paddle_oct.models.oct_resnet_v1e import SEBottleneckV1e
-from paddle_oct.weights import load_state
-
-GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
-needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs ../shared/golden")
+from paddle_oct.weights import load_state, load_weights
+from paddle_oct.weights.torch_state import from_torch_names
 
 
 def state_of(network):
@@ -33,31 +28,26 @@ def assert_same_state(a, b):
 # -- the authors' ---------------------------------------------------------------------------------
 
 
-@needs_golden
-@pytest.mark.parametrize(
-    ("file", "name", "options"),
-    [
-        ("mobilenet_v1_075", "oct_mobilenet_v1", {"alpha": 0.375, "scale": 0.75}),
-        ("mobilenet_v2_100", "oct_mobilenet_v2", {"alpha": 0.375}),
-    ],
-)
-def test_logits_of_the_authors_program(file, name, options):
-    network = create_model(name, pretrained=GOLDEN / f"{file}.params", **options)
-    network.eval()
-    expected = np.load(GOLDEN / f"{file}.npz")
-    for key, seed, size in (("y", 0, (2, 3, 224, 224)), ("y192x256", 1, (1, 3, 192, 256))):
-        x = np.random.RandomState(seed).randn(*size).astype("float32")
-        with paddle.no_grad():
-            y = network(paddle.to_tensor(x)).numpy()
-        assert np.abs(y - expected[key]).max() < 1e-4 * np.abs(expected[key]).max()
+@pytest.fixture(scope="module")
+def mobilenet_params(tmp_path_factory):
+    path = tmp_path_factory.mktemp("authors") / "mobilenet_v1_075.params"
+    path.write_bytes(golden.params_file("mobilenet_v1_075"))
+    return path
 
 
-@needs_golden
+@pytest.mark.parametrize("name", ["mobilenet_v1_075", "mobilenet_v2_100"])
+def test_logits_of_the_authors_program(name, tmp_path):
+    (tmp_path / "a.params").write_bytes(golden.params_file(name))
+    model, options = golden.NETWORKS[name]
+    network = create_model(model, pretrained=tmp_path / "a.params", **options)
+    golden.assert_the_authors_outputs(network, name)
+
+
 @pytest.mark.parametrize("weights", published_weights(), ids=lambda weights: weights.file)
 def test_all_published_layouts_load(weights, tmp_path):
     """From a file made up of the names and shapes; every number is found in the network again."""
     file = weights.file.rpartition("_alpha")[0].replace("se-resnet", "seresnet")
-    shapes = json.loads((GOLDEN / f"{file}.names.json").read_text())
+    shapes = golden.shapes(file)
     rng = np.random.default_rng(0)
     arrays = {name: rng.random(shape, "float32") for name, shape in shapes.items()}
     fixed = [n for n in shapes if ".bn1a." in n or ".bn4a." in n]
@@ -79,10 +69,9 @@ def test_all_published_layouts_load(weights, tmp_path):
     )
 
 
-@needs_golden
 def test_the_shift_that_a_norm_does_not_have_goes_into_its_mean(tmp_path):
     """MXNet adds it, if it is there, and takes the scale as 1 whatever is stored."""
-    shapes = json.loads((GOLDEN / "seresnet152_v1e.names.json").read_text())
+    shapes = golden.shapes("seresnet152_v1e")
     kept = {n: s for n, s in shapes.items() if n[:1] != "L" or n[4:].startswith("0.")}
     rng = np.random.default_rng(0)
     arrays = {name: rng.random(shape, "float32") for name, shape in kept.items()}
@@ -100,7 +89,6 @@ def test_the_shift_that_a_norm_does_not_have_goes_into_its_mean(tmp_path):
     )
 
 
-@needs_golden
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
@@ -109,15 +97,15 @@ def test_the_shift_that_a_norm_does_not_have_goes_into_its_mean(tmp_path):
         ("oct_mobilenet_v1", {"scale": 0.75, "alpha": 0}, "left over features.*more"),
         ("oct_mobilenet_v2", {"scale": 0.75}, "missing .*more"),
         ("oct_resnet50", {}, "missing .*more"),
-        ("oct_densenet121", {}, "weights of the authors' MobileNets .* don't fit OctDenseNet"),
-        ("mobilenet_v1", {}, "don't fit MobileNetV1"),
+        ("oct_densenet121", {}, "than OctDenseNet: missing .* left over conv1.0.weight"),
+        ("mobilenet_v1", {}, "than MobileNetV1: missing .* left over conv1.1.gamma"),
     ],
 )
-def test_a_checkpoint_of_another_network(name, options, message):
+def test_a_checkpoint_of_another_network(name, options, message, mobilenet_params):
     network = create_model(name, **options)
     before = state_of(network)
     with pytest.raises(ValueError, match=rf"(?s)mobilenet_v1_075\.params: .*{message}"):
-        load_weights(network, GOLDEN / "mobilenet_v1_075.params")
+        load_weights(network, mobilenet_params)
     for key, array in state_of(network).items():
         np.testing.assert_array_equal(array, before[key])
 
@@ -331,7 +319,7 @@ def test_a_vanilla_checkpoint_of_another_network(tmp_path):
         ("oct_mobilenet_v1", {"scale": 0.5}, r"conv2_1\._depthwise_conv\.0\.weight is \[8, 1"),
         ("oct_mobilenet_v1", {"scale": 0.25, "num_classes": 5}, r"fc\.weight is \[256, 1000\]"),
         ("oct_resnet26", {}, r"missing layer1\.0\.conv1\.weight"),
-        ("oct_mobilenet_v2", {}, "weights of a vanilla network, which don't fit OctMobileNetV2"),
+        ("oct_mobilenet_v2", {}, "than OctMobileNetV2: missing features.0.0.weight.* left over"),
     ):
         with pytest.raises(ValueError, match=message):
             create_model(name, pretrained=path, **options)
@@ -357,7 +345,7 @@ def test_no_tensor_hides_behind_another():
     extra = {f"{norm}.running_mean": state[f"{norm}._mean"], "fc.num_batches_tracked": np.array(1)}
     for name, array in extra.items():
         with pytest.raises(ValueError, match=f"left over {name}"):
-            load_state(network, _from_torch({**state, name: array}), "file")
+            load_state(network, from_torch_names({**state, name: array}), "file")
 
 
 def test_every_kind_of_problem_is_listed():

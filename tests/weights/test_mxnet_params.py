@@ -1,19 +1,15 @@
 """The MXNet reader: the format, and files that are not what they say."""
 
-import json
 import resource
 import struct
 import time
-from pathlib import Path
 
+import golden
 import numpy as np
 import pytest
-from mxnet_writer import CODES, mxnet_bytes
+from golden.mxnet_writer import CODES, mxnet_bytes
 
 from paddle_oct.weights.mxnet_params import parse_mxnet, read_mxnet
-
-GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
-needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs ../shared/golden")
 
 
 def small_arrays():
@@ -146,25 +142,22 @@ def test_a_file_that_is_something_else(tmp_path):
         read_mxnet(path)
 
 
-@needs_golden
+@golden.needs_shared
 @pytest.mark.parametrize("name", ["mobilenet_v1_075", "mobilenet_v2_100"])
-def test_the_files_of_the_authors_program(name):
-    path = GOLDEN / f"{name}.params"
-    arrays = read_mxnet(path)
-    shapes = json.loads((GOLDEN / f"{name}.names.json").read_text())
-    assert {key: list(array.shape) for key, array in arrays.items()} == shapes
-    assert {array.dtype for array in arrays.values()} == {np.dtype("float32")}
+def test_the_files_that_mxnet_wrote(name):
+    assert same(read_mxnet(golden.SHARED / f"{name}.params"), golden.parameters(name))
 
-    data = path.read_bytes()
+
+def test_truncations_of_a_whole_network():
+    data = golden.params_file("mobilenet_v1_075")
     for length in np.random.default_rng(2).integers(len(data), size=60):
         with pytest.raises(ValueError, match="damaged MXNet parameter file"):
             parse_mxnet(memoryview(data)[:length])
 
 
-@needs_golden
-def test_corruptions_of_the_authors_file():
+def test_corruptions_of_a_whole_network():
     """Each in the first array or among the names, where they matter."""
-    data = (GOLDEN / "mobilenet_v1_075.params").read_bytes()
+    data = golden.params_file("mobilenet_v1_075")
     arrays = parse_mxnet(data)
     rng = np.random.default_rng(3)
     for _ in range(60):

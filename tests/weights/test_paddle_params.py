@@ -9,8 +9,7 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_oct.models import load_weights
-from paddle_oct.weights import read_pickle, read_weights
+from paddle_oct.weights import load_weights, read_pickle, read_weights
 
 
 def small_network():
