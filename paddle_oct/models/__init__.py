@@ -1,4 +1,8 @@
-"""Octave networks, one file a family, and the registry that knows them by name."""
+"""Octave networks, one file a family, and the registry that knows them by name.
+
+A family's file states all that is known of its networks: the layers, the options, other people's
+names for the weights, and the weights that are published.
+"""
 
 from .images import preprocessing
 from .importing import import_weights
@@ -26,13 +30,15 @@ from .oct_resnet import (
     oct_se_resnet152,
 )
 from .oct_resnet_v1e import OctResNetV1e, OctResNetV1f, oct_resnet152_v1f, oct_se_resnet152_v1e
-from .pretrained import PublishedWeights, published_weights
+from .options import NetworkOptions, TrunkOptions
+from .pretrained import Pretrained, PublishedWeights, published_weights
 from .registry import create_model, list_models, model_options, register_model
 
 __all__ = [
     "BasicBlock",
     "Bottleneck",
     "Bottleneck32x4d",
+    "NetworkOptions",
     "OctDenseNet",
     "OctMobileNetV1",
     "OctMobileNetV2",
@@ -40,9 +46,11 @@ __all__ = [
     "OctResNet",
     "OctResNetV1e",
     "OctResNetV1f",
+    "Pretrained",
     "PublishedWeights",
     "SEBottleneck",
     "StageInfo",
+    "TrunkOptions",
     "create_model",
     "import_weights",
     "list_models",

@@ -110,7 +110,7 @@ def find_pretrained(
             raise ValueError(
                 f"{name}: there is no way from the weights of its vanilla network to its own"
             )
-        return lambda made: load_weights(made, _fetch(address, md5), classifier=_takes_head(made))
+        return lambda made: load_weights(made, _fetch(address, md5), classifier=_classifies_imagenet(made))
     if not isinstance(pretrained, (str, os.PathLike)):
         raise TypeError(
             f"{name}: pretrained must be True, False, 'vanilla' or a file, got {pretrained!r}"
@@ -118,7 +118,7 @@ def find_pretrained(
     path = Path(pretrained)
     if not path.is_file():
         raise ValueError(f"{name}: pretrained={str(pretrained)!r}: no such file")
-    return lambda made: load_weights(made, path, classifier=_has_head(made))
+    return lambda made: load_weights(made, path, classifier=_has_classifier(made))
 
 
 def _find_published(name: str, options: dict[str, Any]) -> PublishedWeights:
@@ -151,16 +151,16 @@ def _describe(options: dict[str, Any]) -> str:
     return ", ".join(f"{key}={value!r}" for key, value in options.items())
 
 
-def _has_head(network: nn.Layer) -> bool:
+def _has_classifier(network: nn.Layer) -> bool:
     """Whether a network has a classifier."""
     return getattr(network, "num_classes", _CLASSES) != 0 and not getattr(
         network, "features_only", False
     )
 
 
-def _takes_head(network: nn.Layer) -> bool:
+def _classifies_imagenet(network: nn.Layer) -> bool:
     """Whether a network's classifier is one for ImageNet."""
-    return _has_head(network) and getattr(network, "num_classes", _CLASSES) == _CLASSES
+    return _has_classifier(network) and getattr(network, "num_classes", _CLASSES) == _CLASSES
 
 
 def _fetch(address: str, md5: str | None = None) -> Path:
@@ -187,13 +187,13 @@ def _load_published(network: nn.Layer, weights: PublishedWeights) -> None:
     if converted.is_file():
         # A file of an earlier version, or a damaged one, is converted again.
         with contextlib.suppress(ValueError):
-            load_weights(network, converted, classifier=_takes_head(network))
+            load_weights(network, converted, classifier=_classifies_imagenet(network))
             return
     by_hand = place.is_file()
     path = _fetch(weights.address)
     try:
         state = to_state(read_weights(path), network, str(path))
-        load_state(network, state, str(path), classifier=_takes_head(network))
+        load_state(network, state, str(path), classifier=_classifies_imagenet(network))
     except ValueError as error:
         if not by_hand:
             path.unlink()  # or it would be taken for the real one next time
