@@ -27,7 +27,8 @@ from .registry import register_model
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-#: What the authors call the layers from stage 1 on.
+#: What the authors call the layers from stage 1 on. What follows, such as ``.conv_h2l.weight`` or
+#: ``.bn_h``, is the same.
 AUTHORS_STAGES = {
     "layer{stage}.{block}.downsample.0.conv": "L{stage}_B{block}.conv4",
     "layer{stage}.{block}.downsample.0": "L{stage}_B{block}.bn4",

@@ -110,7 +110,9 @@ def find_pretrained(
             raise ValueError(
                 f"{name}: there is no way from the weights of its vanilla network to its own"
             )
-        return lambda made: load_weights(made, _fetch(address, md5), classifier=_classifies_imagenet(made))
+        return lambda made: load_weights(
+            made, _fetch(address, md5), classifier=_classifies_imagenet(made)
+        )
     if not isinstance(pretrained, (str, os.PathLike)):
         raise TypeError(
             f"{name}: pretrained must be True, False, 'vanilla' or a file, got {pretrained!r}"
