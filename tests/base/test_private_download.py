@@ -1,0 +1,24 @@
+"""Paddle's downloads, by its private names."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from paddle.utils import download as paddle_s
+
+from paddle_oct.base.private import download, weights_folder
+
+
+def test_the_folder_is_where_paddle_puts_its_weights(monkeypatch, tmp_path):
+    assert weights_folder() == Path(paddle_s.WEIGHTS_HOME)
+    monkeypatch.setattr(paddle_s, "WEIGHTS_HOME", str(tmp_path))
+    assert weights_folder() == tmp_path
+
+
+def test_a_file_with_the_right_sum_is_not_downloaded_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(paddle_s.time, "sleep", lambda seconds: None)
+    nowhere = "http://127.0.0.1:9/file.pdparams"
+    (tmp_path / "file.pdparams").write_bytes(b"content")
+    download(nowhere, tmp_path, hashlib.md5(b"content").hexdigest())
+    with pytest.raises(Exception, match=r"http://127\.0\.0\.1:9/file\.pdparams failed"):
+        download(nowhere, tmp_path, hashlib.md5(b"other").hexdigest())
