@@ -1,4 +1,4 @@
-"""Convolutions that leave out a part of the kernel; each takes and returns one Tensor.
+"""Lightweight convolutions, which are not about octaves: each leaves out a part of the kernel.
 
 ====================  =================================================  =====================
 layer                 kernels                                            weights
@@ -10,7 +10,7 @@ layer                 kernels                                            weights
 ``DualConv``, G       G groups of k x k, and a 1x1 everywhere            k^2 M N / G + M N
 ====================  =================================================  =====================
 
-They take the place of ``nn.Conv2D``: in ``nn.Sequential``, and as ``conv_layer`` of the octave
+Each takes and returns one Tensor, in the place of ``nn.Conv2D``: in ``nn.Sequential``, and as ``conv_layer`` of the octave
 layers, which gives a block with norm and activation, with two bands or, at alpha 0, with one.
 """
 
