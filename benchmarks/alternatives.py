@@ -25,12 +25,12 @@ warnings.filterwarnings("ignore", module=r"paddle\.")
 import numpy as np
 import paddle
 import paddle.nn.functional as F
-from paddle.base import core
 from paddle_oct.nn.fast.forms import plus_up2
 from tabulate import tabulate
 
 from paddle_oct import create_model
-from paddle_oct.bench import interleave
+from paddle_oct.base.private import set_threads
+from paddle_oct.base.timing import interleave
 from paddle_oct.deploy import export, folded, load
 from paddle_oct.deploy.engines import predictor
 from paddle_oct.nn.fast import convolve
@@ -225,7 +225,7 @@ def eager_cases():
 
 def eager():
     """Print the forms in eager mode."""
-    core.set_num_threads(2)
+    set_threads(2)
     rows = []
     for name, shapes, forms, chosen in eager_cases():
         paddle.seed(0)
@@ -325,7 +325,7 @@ def fold():
     x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
     limits, rows = (0, folded.NARROW, 64, 128), []
     with tempfile.TemporaryDirectory() as folder:
-        for form, engines in (("onnx", ("openvino", "onnxruntime")), ("paddle", ("paddle",))):
+        for format, engines in (("onnx", ("openvino", "onnxruntime")), ("paddle", ("paddle",))):
             paths = []
             for limit in limits:
                 folded.NARROW = limit
@@ -333,7 +333,7 @@ def fold():
                 network = create_model("oct_resnet50")
                 network.eval()
                 path = Path(folder) / f"up-to-{limit}"
-                paths.append(export(network, path, form, size, dynamic="batch"))
+                paths.append(export(network, path, format, size, dynamic="batch"))
             for engine in engines:
                 runs = [load(path, engine, 2, size) for path in paths]
                 timings = interleave([lambda run=run: run(x) for run in runs], REPEATS)
@@ -356,15 +356,15 @@ def together():
                 network.eval()
                 paths.append(export(network, Path(folder) / name, "onnx", size, dynamic="batch"))
             for engine in ("openvino", "onnxruntime"):
-                forms, runs = (4, 2, 1), []
-                for images in forms:
+                numbers, runs = (4, 2, 1), []
+                for images in numbers:
                     predictor.TOGETHER = images
                     both = [load(path, engine, 2, size) for path in paths]
                     runs += [lambda run=run, n=images: run_together(run, x, n) for run in both]
                 ms = [f"{1e3 * timing.median:.1f}" for timing in interleave(runs, 2 * REPEATS)]
-                for i, form in enumerate(forms):
-                    mark = "*" if form == chosen else ""
-                    rows.append([engine, " / ".join(pair), f"{form}{mark}", *ms[2 * i : 2 * i + 2]])
+                for i, images in enumerate(numbers):
+                    shown = f"{images}*" if images == chosen else f"{images}"
+                    rows.append([engine, " / ".join(pair), shown, *ms[2 * i : 2 * i + 2]])
     headers = ["engine", "networks, batch 8", "at a time", "octave, ms", "vanilla, ms"]
     print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 

@@ -4,7 +4,7 @@
     python benchmarks/eager.py --repeats 5         # quicker, noisier
     python benchmarks/eager.py --rounds 4          # until the cores were near and far (cores.py)
 
-Both networks of a pair run in turns in one process, on two threads (``paddle_oct.deploy.race``);
+Both networks of a pair run in turns in one process, on two threads (``paddle_oct.bench.race``);
 every pair and size has a process of its own, for what ran before in it leaves other memory behind.
 There is a table for either state of the cores, others where it changed meanwhile or was disturbed.
 """

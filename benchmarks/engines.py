@@ -14,7 +14,6 @@ import argparse
 import itertools
 import json
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -32,15 +31,12 @@ from cores import PAUSE, handover_ns, state
 from tabulate import tabulate
 
 from paddle_oct import create_model
+from paddle_oct.base.timing import summary, take_turns
 from paddle_oct.deploy import export, load
+from paddle_oct.deploy.engines import ENGINES as KNOWN_ENGINES
 
 PAIRS = {"R": ("oct_resnet50", "resnet50"), "M": ("oct_mobilenet_v1", "mobilenet_v1")}
-ENGINES = {
-    "openvino": "onnx",
-    "onnxruntime": "onnx",
-    "paddle-openvino": "paddle",
-    "paddle": "paddle",
-}
+ENGINES = ("openvino", "onnxruntime", "paddle-openvino", "paddle")
 STATES = ("near", "far")
 WARM_UP = 2
 REPEATS = {1: 10, 8: 3}  # in a row, by batch
@@ -52,15 +48,15 @@ def prepare(folder, pairs, batches):
     for pair, batch in itertools.product(pairs, batches):
         size = (batch, 3, 224, 224)
         x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
-        for form in ("onnx", "paddle"):
+        for format in ("onnx", "paddle"):
             paths = []
             for name in PAIRS[pair]:
                 paddle.seed(0)
                 network = create_model(name)
                 network.eval()
                 path = Path(folder) / f"{name}_{batch}"
-                paths.append(export(network, path, form, size, dynamic="batch"))
-            for engine in (name for name, own in ENGINES.items() if own == form):
+                paths.append(export(network, path, format, size, dynamic="batch"))
+            for engine in (e for e in ENGINES if KNOWN_ENGINES[e].format == format):
                 both = [load(path, engine, 2, size) for path in paths]
                 runs[pair, batch, engine] = [lambda run=run, x=x: run(x) for run in both]
     return runs
@@ -72,31 +68,20 @@ def race(both, repeats):
     for _ in range(WARM_UP):
         for run in both:
             run()
-    turns = []
     before = state(handover_ns())
-    for _ in range(repeats):
-        turn = []
-        for run in both:
-            start = time.perf_counter()
-            run()
-            turn.append(1e3 * (time.perf_counter() - start))
-        turns.append(turn)
+    ours, theirs = take_turns(both, repeats, warm_up=0)
     after = state(handover_ns())
+    turns = [[1e3 * seconds for seconds in turn] for turn in zip(ours, theirs)]
     return turns, before if before == after else "changing"
 
 
 def cell(turns):
     if len(turns) < 20:
         return [f"({len(turns)} turns)", ""]
-    columns = list(zip(*turns))
-    shown = []
-    for column in columns:
-        low, middle, high = statistics.quantiles(column, n=4)
-        shown.append((middle, (high - low) / 2))
-    (ours, ours_off), (theirs, theirs_off) = shown
+    ours, theirs = map(summary, zip(*turns))
     return [
-        f"{ours:.1f} ± {ours_off:.1f} / {theirs:.1f} ± {theirs_off:.1f}",
-        f"**{ours / theirs:.3f}**",
+        f"{ours.median:.1f} ± {ours.spread:.1f} / {theirs.median:.1f} ± {theirs.spread:.1f}",
+        f"**{ours.median / theirs.median:.3f}**",
     ]
 
 

@@ -57,8 +57,8 @@ def main():
         calm(network)
         differences = []
         with tempfile.TemporaryDirectory() as folder:
-            for form, own in engines.items():
-                path = export(network, Path(folder) / name, form, SIZES[0])
+            for format, own in engines.items():
+                path = export(network, Path(folder) / name, format, SIZES[0])
                 for engine in own:
                     predict = load(path, engine)
                     off = 0.0

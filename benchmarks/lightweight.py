@@ -17,8 +17,6 @@ os.environ.setdefault("GLOG_minloglevel", "2")
 warnings.filterwarnings("ignore", module=r"paddle\.")
 
 import argparse
-import statistics
-import time
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from paddle import nn
 from tabulate import tabulate
 
 from paddle_oct import DSCConv, DualConv, HetConv
+from paddle_oct.base.timing import summary, take_turns
 from paddle_oct.cost import count_macs
 
 RESULTS = Path(__file__).with_name("RESULTS-lightweight.md")
@@ -74,27 +73,22 @@ def step(layer, x):
 
 
 def measure(layers, x, run, repeats, times=None):
-    """Return for each layer the milliseconds of every repeat, all layers in turns.
+    """Return the :class:`Timing` of each layer, all of them in turns.
 
     In each turn a layer runs as many times as ``times`` says: a quick one needs more for its
     median.
     """
     times = times or [1] * len(layers)
-    for layer in layers:
-        run(layer, x)
-    seconds = [[] for _ in layers]
-    for _ in range(repeats):
-        for layer, taken, count in zip(layers, seconds, times):
-            for _ in range(count):
-                start = time.perf_counter()
-                run(layer, x)
-                taken.append(1000 * (time.perf_counter() - start))
-    return seconds
+    numbers = [number for number, count in enumerate(times) for _ in range(count)]
+    runs = [partial(run, layers[number], x) for number in numbers]
+    taken = [[] for _ in layers]
+    for number, seconds in zip(numbers, take_turns(runs, repeats, warm_up=1)):
+        taken[number] += seconds
+    return [summary(seconds) for seconds in taken]
 
 
-def shown(taken):
-    low, middle, high = statistics.quantiles(taken, n=4)
-    return f"{middle:.2f} ± {(high - low) / 2:.2f}"
+def shown(timing):
+    return f"{1000 * timing.median:.2f} ± {1000 * timing.spread:.2f}"
 
 
 def against_definition(repeats):
@@ -106,7 +100,7 @@ def against_definition(repeats):
         difference = float((layer(x) - definition(x)).abs().max())
         for what, run in (("forward", forward), ("forward and backward", step)):
             ours, theirs = measure([layer, definition], x, run, repeats, [10, 1])
-            ratio = statistics.median(theirs) / statistics.median(ours)
+            ratio = theirs.median / ours.median
             rows.append((p, what, shown(theirs), shown(ours), f"{ratio:.0f}", f"{difference:.1e}"))
     headers = ("p", "what", "kernel by kernel ms", "HetConv ms", "times faster", "difference")
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
@@ -124,15 +118,14 @@ def family(repeats):
     macs = [count_macs(nn.Sequential(layer), (1, 64, 56, 56)) for layer in layers]
     x = paddle.randn([4, 64, 56, 56])
     forwards, steps = (measure(layers, x, run, 3 * repeats) for run in (forward, step))
-    first = [statistics.median(taken[0]) for taken in (forwards, steps)]
     rows = [
         (
             name,
             f"{m / macs[0]:.2f}",
             shown(f),
-            f"{statistics.median(f) / first[0]:.2f}",
+            f"{f.median / forwards[0].median:.2f}",
             shown(s),
-            f"{statistics.median(s) / first[1]:.2f}",
+            f"{s.median / steps[0].median:.2f}",
         )
         for name, m, f, s in zip(makers, macs, forwards, steps)
     ]

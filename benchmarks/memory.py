@@ -19,9 +19,9 @@ warnings.filterwarnings("ignore", module=r"paddle\.")
 
 import paddle
 import paddle.nn.functional as F
-from paddle.base import core
 from tabulate import tabulate
 
+from paddle_oct.base.private import allocated_bytes, peak_of_allocated, reset_peak_of_allocated
 from paddle_oct.bench import model_by_name
 from paddle_oct.cost import profile
 
@@ -32,27 +32,23 @@ NETWORKS = (
 SIZES = ((8, 3, 64, 64), (2, 3, 224, 224))
 
 
-def allocated():
-    return core.host_memory_stat_current_value("Allocated", 0)
-
-
 def measure(name, size):
     gc.collect()
-    start = allocated()
+    start = allocated_bytes()
     network = model_by_name(name)
     images, labels = paddle.rand(size), paddle.randint(0, 1000, [size[0]])
     optimizer = paddle.optimizer.Momentum(0.01, parameters=network.parameters())
     network.train()
     for _ in range(2):
-        before = allocated() - 4 * images.size
-        core.host_memory_stat_reset_peak_value("Allocated", 0)
+        before = allocated_bytes() - 4 * images.size
+        reset_peak_of_allocated()
         loss = F.cross_entropy(network(images), labels)
-        held = allocated() - before
+        held = allocated_bytes() - before
         loss.backward()
         optimizer.step()
         optimizer.clear_grad()
         del loss
-        peak = core.host_memory_stat_peak_value("Allocated", 0)
+        peak = peak_of_allocated()
     return held, peak - before, peak - start
 
 

@@ -19,6 +19,7 @@ from paddle.nn import initializer
 from tabulate import tabulate
 
 from paddle_oct import create_model, list_models
+from paddle_oct.bench import of_table
 from paddle_oct.cost import count_macs
 
 ALPHAS = (0, 0.125, 0.25, 0.5, 0.75)
@@ -26,24 +27,6 @@ SIZE = (1, 3, 224, 224)
 VARIANTS = {
     "oct_mobilenet_v1": [{"scale": s} for s in (0.25, 0.5, 0.75, 1.0)],
     "oct_mobilenet_v2": [{"scale": s} for s in (1.0, 1.125)],
-}
-# arXiv:1904.05049: GFLOPs, with batch-norm, of Table 9 (residual networks, DenseNet), Table 5
-# (MobileNets) and Table 7 (ResNet-152 v1f and v1e), by alpha.
-PAPER = {
-    "oct_resnet26": {0: "2.353", 0.125: "2.102", 0.25: "1.871", 0.5: "1.491", 0.75: "1.216"},
-    "oct_densenet121": {0: "2.852", 0.125: "2.428", 0.25: "2.044"},
-    "oct_resnet50": {0: "4.105", 0.125: "3.587", 0.25: "3.123", 0.5: "2.383", 0.75: "1.891"},
-    "oct_se_resnet50": {0: "4.113", 0.125: "3.594", 0.25: "3.130", 0.5: "2.389", 0.75: "1.896"},
-    "oct_resnext50_32x4d": {0: "4.250", 0.25: "3.196", 0.5: "2.406", 0.75: "1.891"},
-    "oct_resnet101": {0: "7.822", 0.125: "6.656", 0.25: "5.625", 0.5: "4.012"},
-    "oct_resnext101_32x4d": {0: "7.993", 0.25: "5.719", 0.5: "4.050"},
-    "oct_resnet200": {0: "15.044", 0.125: "12.623", 0.25: "10.497", 0.5: "7.183"},
-    "oct_mobilenet_v1 0.75": {0: "0.325", 0.375: "0.213"},
-    "oct_mobilenet_v1 1": {0.5: "0.321"},
-    "oct_mobilenet_v2 1": {0: "0.300", 0.375: "0.256"},
-    "oct_mobilenet_v2 1.125": {0.5: "0.295"},
-    "oct_resnet152_v1f": {0.125: "10.9"},
-    "oct_se_resnet152_v1e": {0.125: "10.9"},
 }
 TEXT = """# The networks
 
@@ -61,6 +44,16 @@ Made by `python benchmarks/networks.py --write`.
 """
 
 
+def paper(name, options):
+    """Return what the paper prints for a network, by alpha."""
+    return {
+        result.alpha: f"{result.gmacs:.{1 if number == 7 else 3}f}"
+        for number in (5, 7, 9)
+        for result in of_table(number)
+        if (result.model, result.options) == (name, options)
+    }
+
+
 def names():
     """Return the networks' names with numbers in their order."""
     return sorted(list_models(), key=lambda n: [int(p) if p.isdigit() else p for p in split(n)])
@@ -75,10 +68,9 @@ def costs():
     rows = []
     for name in names():
         for options in VARIANTS.get(name, [{}]):
-            label = " ".join([name, *(f"{v:g}" for v in options.values())])
-            paper = PAPER.get(label, {})
+            printed = paper(name, options)
             whole = None
-            for alpha in sorted({*ALPHAS, *paper}):
+            for alpha in sorted({*ALPHAS, *printed}):
                 if "resnext" in name and alpha % 0.25:
                     continue  # 32 groups do not divide the bands
                 network = create_model(name, alpha=alpha, **options)
@@ -93,7 +85,7 @@ def costs():
                         f"{alpha:g}",
                         f"{macs:.3f}",
                         f"{macs / whole:.0%}",
-                        paper.get(alpha, ""),
+                        printed.get(alpha, ""),
                     )
                 )
     headers = ("network", "parameters", "alpha", "MACs", "of vanilla", "paper")

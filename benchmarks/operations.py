@@ -25,11 +25,10 @@ warnings.filterwarnings("ignore", module=r"paddle\.")
 
 import numpy as np
 import paddle
-from paddle import _C_ops
-from paddle.base import core
 from tabulate import tabulate
 
 from paddle_oct import create_model
+from paddle_oct.base.private import operators, set_threads
 from paddle_oct.deploy import export
 
 NETWORKS = ("oct_resnet50", "resnet50", "oct_mobilenet_v1", "mobilenet_v1")
@@ -41,7 +40,7 @@ BY_TYPE = {
     **dict.fromkeys(("Concat", "Add", "Sum", "Subgraph", "Eltwise"), "concat, sum"),
     "GroupConvolution": "depthwise",
 }
-EAGER = {  # forms of convolutions unfold, lay out and multiply; up-sampling is a product that adds
+EAGER = {  # some convolutions unfold, lay out and multiply; up-sampling is a product that adds
     **dict.fromkeys(("conv2d", "depthwise_conv2d", "unfold", "matmul"), "convolutions"),
     **dict.fromkeys(("reshape", "transpose", "pad"), "convolutions"),
     **dict.fromkeys(("addmm_", "nearest_interp"), "up-sampling"),
@@ -128,7 +127,7 @@ def onnxruntime_times(path, size, threads, repeats):
 
 def eager_times(network, size, threads, repeats):
     """Return for every run the milliseconds of its operations, as (kind, ms)."""
-    core.set_num_threads(threads)
+    set_threads(threads)
     calls = []
 
     def timed(name, operator):
@@ -140,13 +139,11 @@ def eager_times(network, size, threads, repeats):
 
         return run
 
-    operators = {
-        (_C_ops, name): f for name, f in vars(_C_ops).items() if callable(f) and name[0] != "_"
-    }
-    operators[paddle.Tensor, "__add__"] = paddle.Tensor.__add__
+    table, add = operators(), paddle.Tensor.__add__
+    originals = {name: f for name, f in table.items() if callable(f) and name[0] != "_"}
     x = paddle.rand(size)
-    for (owner, name), operator in operators.items():
-        setattr(owner, name, timed(name, operator))
+    table.update({name: timed(name, operator) for name, operator in originals.items()})
+    paddle.Tensor.__add__ = timed("__add__", add)
     try:
         for _ in range(repeats):
             calls.clear()
@@ -156,8 +153,8 @@ def eager_times(network, size, threads, repeats):
             whole = 1e3 * (time.perf_counter() - start)
             yield [*calls, ("Python", whole - sum(ms for _, ms in calls))]
     finally:
-        for (owner, name), operator in operators.items():
-            setattr(owner, name, operator)
+        table.update(originals)
+        paddle.Tensor.__add__ = add
 
 
 ENGINES = {"openvino": openvino_times, "onnxruntime": onnxruntime_times, "eager": eager_times}

@@ -109,6 +109,40 @@ def conv_settings(conv: nn.Layer) -> ConvSettings:
     )
 
 
+class NormSettings(NamedTuple):
+    """What a batch-norm of Paddle's computes at inference; all of it is in private attributes.
+
+    Attributes:
+        mean, variance: the running statistics.
+        epsilon: what is added to the variance.
+        data_format: such as ``"NCHW"``.
+        act: the name of the activation that ``paddle.nn.BatchNorm`` applies too, or None.
+        of_batch: whether it takes the statistics of the batch, at inference as well.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    epsilon: float
+    data_format: str
+    act: str | None
+    of_batch: bool
+
+
+def norm_settings(norm: nn.Layer) -> NormSettings:
+    """Return the settings of a ``paddle.nn.BatchNorm2D``, ``SyncBatchNorm`` or ``BatchNorm``."""
+    layer: Any = norm
+    older = isinstance(norm, nn.BatchNorm)
+    of_batch = layer._use_global_stats is False
+    return NormSettings(
+        layer._mean,
+        layer._variance,
+        layer._epsilon,
+        layer._data_layout if older else layer._data_format,
+        layer._act if older else None,
+        of_batch and (layer._trainable_statistics if older else True),
+    )
+
+
 def is_hooked(layer: nn.Layer) -> bool:
     """Whether a forward hook of somebody's is on a layer: no public method tells."""
     own: Any = layer

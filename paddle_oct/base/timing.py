@@ -35,10 +35,26 @@ def interleave(runs: Sequence[Callable[[], Any]], repeats: int) -> list[Timing]:
     Raises:
         ValueError: there are no repeats.
     """
+    return [summary(seconds) for seconds in take_turns(runs, repeats)]
+
+
+def take_turns(
+    runs: Sequence[Callable[[], Any]], repeats: int, warm_up: int = _WARMUP
+) -> list[list[float]]:
+    """Return for each function the seconds of every repeat, all of them in turns.
+
+    Args:
+        runs: what to time.
+        repeats: how often each runs, 1 or more.
+        warm_up: how often each runs before that, without being timed.
+
+    Raises:
+        ValueError: there are no repeats.
+    """
     if repeats < 1:
         raise ValueError(f"repeats must be 1 or more, got {repeats}")
     for run in runs:
-        for _ in range(_WARMUP):
+        for _ in range(warm_up):
             run()
     seconds: list[list[float]] = [[] for _ in runs]
     for _ in range(repeats):
@@ -46,10 +62,11 @@ def interleave(runs: Sequence[Callable[[], Any]], repeats: int) -> list[Timing]:
             start = time.perf_counter()
             run()
             own.append(time.perf_counter() - start)
-    return [_summary(own) for own in seconds]
+    return seconds
 
 
-def _summary(seconds: list[float]) -> Timing:
+def summary(seconds: Sequence[float]) -> Timing:
+    """Return the median, the spread and the fastest of repeated runs, at least one."""
     median = statistics.median(seconds)
     low, _, high = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else (median,) * 3
     return Timing(median, (high - low) / 2, min(seconds))

@@ -4,9 +4,10 @@ from .accuracy_table import accuracy_table
 from .comparison import ALPHAS, Comparison, compare, model_by_name, sweep
 from .layer_table import layer_table
 from .plots import draw_accuracy, draw_layers, draw_sweep
-from .published import PUBLISHED, OwnRun, Published
-from .race import RACE_ENGINES, RaceResult, check_engine, interleave, race
+from .published import PUBLISHED, OwnRun, Published, of_table
+from .race import RACE_ENGINES, check_engine, race
 from .race_report import draw_race, race_table
+from .race_result import Contender, RaceResult
 from .races import races
 from .results import read_run
 
@@ -15,6 +16,7 @@ __all__ = [
     "PUBLISHED",
     "RACE_ENGINES",
     "Comparison",
+    "Contender",
     "OwnRun",
     "Published",
     "RaceResult",
@@ -25,9 +27,9 @@ __all__ = [
     "draw_layers",
     "draw_race",
     "draw_sweep",
-    "interleave",
     "layer_table",
     "model_by_name",
+    "of_table",
     "race",
     "race_table",
     "races",

@@ -8,6 +8,7 @@ from typing import Any, Callable, Sequence, Union
 
 from paddle import nn
 
+from paddle_oct.base.numbers import comma_separated
 from paddle_oct.base.tables import human_bytes, human_count, human_percent, render
 from paddle_oct.cost import (
     InputSize,
@@ -37,44 +38,44 @@ class Comparison:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a dict of plain numbers for each network, ratios to the first included."""
-        first = self.profiles[0]
-        rows = []
-        for index, p in enumerate(self.profiles):
-            row: dict[str, Any] = {"network": p.name}
-            if self.alphas is not None:
-                row["alpha"] = self.alphas[index]
-            row["parameters"] = p.parameters
-            for key, value, reference in (
-                ("macs", p.macs, first.macs),
-                ("features_bytes", p.memory.features, first.memory.features),
-                ("inference_bytes", p.memory.inference, first.memory.inference),
-                ("training_bytes", p.memory.training, first.memory.training),
-            ):
-                if value is not None:
-                    row[key] = value
-                    row[key.replace("_bytes", "") + "_ratio"] = _ratio(value, reference)
-            if p.latency is not None:
-                row["milliseconds"] = p.latency.milliseconds
-                row["spread"] = p.latency.spread
-                row["images_per_second"] = p.latency.images_per_second
-                row["time_ratio"] = _ratio(p.latency.milliseconds, first.latency.milliseconds)
-            rows.append(row)
-        return rows
+        return [self._row(index) for index in range(len(self.profiles))]
 
-    def table(self, form: str = "table") -> str:
+    def _row(self, index: int) -> dict[str, Any]:
+        p, first = self.profiles[index], self.profiles[0]
+        row: dict[str, Any] = {"network": p.name}
+        if self.alphas is not None:
+            row["alpha"] = self.alphas[index]
+        row["parameters"] = p.parameters
+        for name, key, value, reference in (
+            ("macs", "macs", p.macs, first.macs),
+            ("features", "features_bytes", p.memory.features, first.memory.features),
+            ("inference", "inference_bytes", p.memory.inference, first.memory.inference),
+            ("training", "training_bytes", p.memory.training, first.memory.training),
+        ):
+            if value is not None and reference is not None:
+                row[key] = value
+                row[f"{name}_ratio"] = _ratio(value, reference)
+        if p.latency is not None and first.latency is not None:
+            row["milliseconds"] = p.latency.milliseconds
+            row["spread"] = p.latency.spread
+            row["images_per_second"] = p.latency.images_per_second
+            row["time_ratio"] = _ratio(p.latency.milliseconds, first.latency.milliseconds)
+        return row
+
+    def table(self, format: str = "table") -> str:
         """Return the comparison as text: ``"table"``, ``"markdown"``, ``"csv"`` or ``"json"``.
 
         The last two hold the plain numbers of :meth:`rows`.
         """
         rows = self.rows()
-        if form in ("csv", "json"):
-            return render(rows, form)
+        if format in ("csv", "json"):
+            return render(rows, format)
         headers = ["network", "parameters", "MACs", "", "features", "", "inference", ""]
         if "training_bytes" in rows[0]:
             headers += ["training", ""]
         if "milliseconds" in rows[0]:
             headers += ["forward", "images/s", ""]
-        return render([self._cells(row) for row in rows], form, headers)
+        return render([self._cells(row) for row in rows], format, headers)
 
     @staticmethod
     def _cells(row: dict[str, Any]) -> list[str]:
@@ -119,14 +120,14 @@ def compare(
 
     Args:
         *models: networks, or their names as :func:`model_by_name` takes them.
-        input_size: as in :func:`profile`, the same for all.
+        input_size: as in :func:`~paddle_oct.cost.profile`, the same for all.
         labels: what to call them; by default a name is the name, and a network its class.
         training: whether to find out the memory of training.
         repeats: how often to measure the forward pass, in turns; 0: not at all.
         **options: for :func:`~paddle_oct.create_model`, where a model is a name.
 
     Raises:
-        TypeError, ValueError: as :func:`profile`; there is no model; a name is unknown (the message
+        TypeError, ValueError: as ``profile``; there is no model; a name is unknown (the message
             suggests the nearest); or there are more or fewer labels than models.
 
     Examples:
@@ -190,7 +191,14 @@ def sweep(
     return _compare(networks, names, sizes, training, repeats, tuple(values))
 
 
-def _compare(networks, names, sizes, training, repeats, alphas) -> Comparison:
+def _compare(
+    networks: Sequence[nn.Layer],
+    names: Sequence[str],
+    sizes: list[list[int]],
+    training: bool,
+    repeats: int,
+    alphas: tuple[float, ...] | None,
+) -> Comparison:
     profiles = [
         profile(network, sizes, name=name, training=training)
         for network, name in zip(networks, names)
@@ -202,7 +210,7 @@ def _compare(networks, names, sizes, training, repeats, alphas) -> Comparison:
     return Comparison(tuple(profiles), alphas)
 
 
-def _label(model: Any) -> str:
+def _label(model: str | nn.Layer) -> str:
     return model if isinstance(model, str) else type(model).__name__
 
 
@@ -221,7 +229,7 @@ def model_by_name(text: str, **options: Any) -> nn.Layer:
     if not at:
         return create_model(name, **options)
     try:
-        alphas = [float(part) for part in alpha.split(",")]
+        alphas = comma_separated(alpha, float)
     except ValueError:
         raise ValueError(
             f"{text!r}: after the @ comes alpha, such as {name}@0.5, or one per stage"

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Sequence
 
-from paddle_oct.base.files import check_output, write_atomically
+from paddle_oct.base.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PICTURES,
+    PURPLE,
+    SKY,
+    VERMILION,
+    new_figure,
+    save_figure,
+)
+from paddle_oct.base.files import check_output
 from paddle_oct.base.tables import human_count
+from paddle_oct.cost.law import macs_law, memory_law
 
 from .comparison import Comparison
 from .published import PUBLISHED, OwnRun, Published
 
-PICTURES = (".png", ".svg", ".pdf")
-# Okabe and Ito's colours, which remain distinct for the colour-blind; yellow is too pale for lines.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)  # yellow is too pale for lines
 _MARKERS = "osD^vP*X<>hp"
 _GREY = "#666666"
-
-
-def macs_law(alpha: float) -> float:
-    """Return the cost of one octave convolution, as a share of the vanilla one's (Table 1)."""
-    return 1 - 0.75 * alpha * (2 - alpha)
-
-
-def memory_law(alpha: float) -> float:
-    """Return the memory of an octave feature, as a share of the vanilla one's (Table 1)."""
-    return 1 - 0.75 * alpha
+_COSTS = (
+    ("macs_ratio", "MACs"),
+    ("features_ratio", "feature maps of all layers"),
+    ("inference_ratio", "feature maps, inference peak"),
+    ("training_ratio", "feature maps, training"),
+    ("time_ratio", "time, eager forward"),
+)
 
 
 def draw_sweep(comparison: Comparison, path: str | Path) -> None:
     """Draw costs over alpha, beside the laws of one octave convolution.
 
     Args:
-        comparison: what :func:`sweep` returned.
+        comparison: what :func:`~paddle_oct.bench.sweep` returned.
         path: the file to write, ``.png``, ``.svg`` or ``.pdf``.
 
     Raises:
@@ -42,24 +52,12 @@ def draw_sweep(comparison: Comparison, path: str | Path) -> None:
     if comparison.alphas is None:
         raise ValueError("draw_sweep: this comparison is not over alpha; see sweep")
     path = check_output(path, True, PICTURES)
-    figure = _figure(7, 4.6)
+    figure = new_figure(7, 4.6)
     axes = figure.subplots()
-    order = sorted(range(len(comparison.alphas)), key=lambda i: comparison.alphas[i])
-    alphas = [comparison.alphas[i] for i in order]
-    rows = [comparison.rows()[i] for i in order]
-    grid = [i / 100 for i in range(101)]
-    axes.plot(grid, [100 * macs_law(a) for a in grid], color=_GREY, lw=1.2,
-              label=r"law, MACs: $1 - \frac{3}{4}\,\alpha\,(2 - \alpha)$")  # fmt: skip
-    axes.plot(grid, [100 * memory_law(a) for a in grid], color=_GREY, lw=1.2, ls="--",
-              label=r"law, features: $1 - \frac{3}{4}\,\alpha$")  # fmt: skip
-    lines = (
-        ("macs_ratio", "MACs"),
-        ("features_ratio", "feature maps of all layers"),
-        ("inference_ratio", "feature maps, inference peak"),
-        ("training_ratio", "feature maps, training"),
-        ("time_ratio", "time, eager forward"),
-    )
-    for (key, label), color, marker in zip(lines, _COLORS, _MARKERS):
+    rows = sorted(comparison.rows(), key=lambda row: row["alpha"])
+    alphas = [row["alpha"] for row in rows]
+    _draw_laws(axes)
+    for (key, label), color, marker in zip(_COSTS, _COLOURS, _MARKERS):
         if key in rows[0]:
             values = [100 * row[key] for row in rows]
             axes.plot(alphas, values, color=color, marker=marker, ms=6, lw=1.8, label=label)
@@ -69,7 +67,17 @@ def draw_sweep(comparison: Comparison, path: str | Path) -> None:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=9, frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
+
+
+def _draw_laws(axes: Axes) -> None:
+    grid = [i / 100 for i in range(101)]
+    for law, style, label in (
+        (macs_law, "-", r"law, MACs: $1 - \frac{3}{4}\,\alpha\,(2 - \alpha)$"),
+        (memory_law, "--", r"law, features: $1 - \frac{3}{4}\,\alpha$"),
+    ):
+        shares = [100 * law(alpha) for alpha in grid]
+        axes.plot(grid, shares, color=_GREY, lw=1.2, ls=style, label=label)
 
 
 def draw_layers(comparison: Comparison, path: str | Path) -> None:
@@ -79,7 +87,7 @@ def draw_layers(comparison: Comparison, path: str | Path) -> None:
     stand one beside the other, on the same scale.
 
     Args:
-        comparison: what :func:`compare` or :func:`sweep` returned.
+        comparison: what :func:`~paddle_oct.bench.compare` or ``sweep`` returned.
         path: as in :func:`draw_sweep`.
 
     Raises:
@@ -89,10 +97,10 @@ def draw_layers(comparison: Comparison, path: str | Path) -> None:
 
     path = check_output(path, True, PICTURES)
     profiles = comparison.profiles
-    figure = _figure(1.5 + 4.2 * len(profiles), 6.4)
+    figure = new_figure(1.5 + 4.2 * len(profiles), 6.4)
     panels = figure.subplots(2, len(profiles), sharey="row", squeeze=False)
     for column, item in enumerate(profiles):
-        color = _COLORS[column % len(_COLORS)]
+        color = _COLOURS[column % len(_COLOURS)]
         layers = [layer for layer in item.layers if layer.macs]
         macs = [layer.macs / 1e6 for layer in layers]
         maps = [layer.output_bytes / 2**20 for layer in layers]
@@ -106,7 +114,7 @@ def draw_layers(comparison: Comparison, path: str | Path) -> None:
         panels[1][column].set_xlabel("convolution or linear layer, in order")
     panels[0][0].set_ylabel("million MACs")
     panels[1][0].set_ylabel("output (MiB)")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_accuracy(
@@ -121,7 +129,7 @@ def draw_accuracy(
 
     Args:
         path: as in :func:`draw_sweep`.
-        runs: what :func:`paddle_oct.training.read_run` returned.
+        runs: what :func:`~paddle_oct.bench.read_run` returned.
         published: the results to draw; filled markers are vanilla networks (alpha 0).
 
     Raises:
@@ -130,61 +138,91 @@ def draw_accuracy(
     path = check_output(path, True, PICTURES)
     here = [run for run in runs if run.data.startswith("imagenet")]
     elsewhere = [run for run in runs if run not in here]
-    figure = _figure(9.5 + 4.5 * bool(elsewhere), 6)
-    panels = figure.subplots(
-        1, 1 + bool(elsewhere), squeeze=False, width_ratios=[2, 1][: 1 + bool(elsewhere)]
-    )[0]
+    figure = new_figure(9.5 + 4.5 * bool(elsewhere), 6)
+    widths = [2, 1] if elsewhere else [2]
+    panels = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
     axes = panels[0]
-    families = dict.fromkeys((p.network, p.source) for p in published)
-    for index, (network, source) in enumerate(families):
-        points = [p for p in published if (p.network, p.source) == (network, source)]
-        points.sort(key=lambda p: p.alpha)
-        color = _COLORS[index % len(_COLORS)]
-        table = source.rpartition(", ")[2] if "Table" in source else "d-li14"
-        style = {"color": color, "marker": _MARKERS[index % len(_MARKERS)], "ms": 6}
-        axes.plot(
-            [p.gmacs for p in points],
-            [p.top1 for p in points],
-            lw=1.3,
-            ls="-" if "Table" in source else ":",
-            markerfacecolor="white",
-            label=f"{network} ({table})",
-            **style,
-        )
-        vanilla = [p for p in points if p.alpha == 0]
-        axes.plot([p.gmacs for p in vanilla], [p.top1 for p in vanilla], ls="", **style)
+    families = _draw_published(axes, published)
     axes.set_title("ImageNet, as published; filled: vanilla, open: octave", fontsize=10)
     axes.set_ylabel("top-1 accuracy (%)")
-    _draw_runs(axes, here, first=len(families))
+    _draw_runs(axes, here, first=families)
     _log_macs(axes)
     figure.legend(
         *axes.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False
     )
     if elsewhere:
-        own = panels[1]
-        _draw_runs(own, elsewhere, first=0, unit=1000)
-        own.set_title("own runs on other data", fontsize=10)
-        own.set_ylabel("best top-1 test accuracy (%)")
-        own.margins(x=0.3, y=0.3)
-        own.set_xlim(left=0)
-        own.set_xlabel("million MACs")
-        own.grid(alpha=0.3)
-        own.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), fontsize=8, frameon=False)
-    _save(figure, path)
+        _draw_other_data(panels[1], elsewhere)
+    save_figure(figure, path)
 
 
-def _draw_runs(axes: Any, runs: Sequence[OwnRun], first: int, unit: float = 1) -> None:
+def _draw_published(axes: Axes, published: Sequence[Published]) -> int:
+    """Draw a line per network and table, and return how many there are."""
+    families = dict.fromkeys((p.network, p.source) for p in published)
+    for index, (network, source) in enumerate(families):
+        points = [p for p in published if (p.network, p.source) == (network, source)]
+        points.sort(key=lambda p: p.alpha)
+        of_the_paper = "Table" in source
+        table = source.rpartition(", ")[2] if of_the_paper else "d-li14"
+        color = _COLOURS[index % len(_COLOURS)]
+        marker = _MARKERS[index % len(_MARKERS)]
+        axes.plot(
+            [p.gmacs for p in points],
+            [p.top1 for p in points],
+            color=color,
+            marker=marker,
+            ms=6,
+            lw=1.3,
+            ls="-" if of_the_paper else ":",
+            markerfacecolor="white",
+            label=f"{network} ({table})",
+        )
+        vanilla = [p for p in points if p.alpha == 0]
+        axes.plot(
+            [p.gmacs for p in vanilla],
+            [p.top1 for p in vanilla],
+            color=color,
+            marker=marker,
+            ms=6,
+            ls="",
+        )
+    return len(families)
+
+
+def _draw_other_data(axes: Axes, runs: Sequence[OwnRun]) -> None:
+    _draw_runs(axes, runs, first=0, unit=1000)
+    axes.set_title("own runs on other data", fontsize=10)
+    axes.set_ylabel("best top-1 test accuracy (%)")
+    axes.margins(x=0.3, y=0.3)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("million MACs")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), fontsize=8, frameon=False)
+
+
+def _draw_runs(axes: Axes, runs: Sequence[OwnRun], first: int, unit: float = 1) -> None:
+    """Draw a point per run.
+
+    Args:
+        axes: where.
+        runs: the runs.
+        first: the number of the first colour and marker.
+        unit: how many of the axis's units a billion MACs are.
+    """
     for index, run in enumerate(runs, first):
         alpha = "" if run.alpha is None else f", α {run.alpha}"
         axes.plot(
-            [unit * run.gmacs], [run.top1], ls="", ms=11,
-            marker="*X"[index % 2], markeredgecolor="black",
-            color=_COLORS[index % len(_COLORS)],
+            [unit * run.gmacs],
+            [run.top1],
+            ls="",
+            ms=11,
+            marker="*X"[index % 2],
+            markeredgecolor="black",
+            color=_COLOURS[index % len(_COLOURS)],
             label=f"{run.label}: {run.network}{alpha} ({run.data})",
-        )  # fmt: skip
+        )
 
 
-def _log_macs(axes: Any) -> None:
+def _log_macs(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_xscale("log")
@@ -193,18 +231,3 @@ def _log_macs(axes: Any) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)
-
-
-def _figure(width: float, height: float) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Any, path: Path) -> None:
-    picture = io.BytesIO()
-    figure.savefig(picture, format=path.suffix[1:].lower(), dpi=120)
-    write_atomically(path, picture.getvalue())

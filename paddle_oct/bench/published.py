@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 _PAPER = "Chen et al., arXiv:1904.05049, Table "
+_TABLE_5, _TABLE_7, _TABLE_9 = (f"{_PAPER}{number}" for number in (5, 7, 9))
 _LI = "github.com/d-li14/octconv.pytorch"
 
 
@@ -26,6 +28,16 @@ class Published:
     top1: float
     source: str
 
+    @property
+    def model(self) -> str:
+        """What :func:`~paddle_oct.create_model` calls the network, with alpha 0 too."""
+        return _MODELS[self.network, self.source][0]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options for ``create_model`` beside alpha."""
+        return dict(_MODELS[self.network, self.source][1])
+
 
 def _table(source: str, *rows: tuple[str, dict[float, tuple[float, float]]]) -> list[Published]:
     return [
@@ -37,7 +49,7 @@ def _table(source: str, *rows: tuple[str, dict[float, tuple[float, float]]]) -> 
 
 PUBLISHED: tuple[Published, ...] = (
     *_table(
-        f"{_PAPER}9",
+        _TABLE_9,
         (
             "ResNet-26",
             {
@@ -84,14 +96,14 @@ PUBLISHED: tuple[Published, ...] = (
         ),
     ),
     *_table(
-        f"{_PAPER}5",
+        _TABLE_5,
         ("0.75 MobileNetV1", {0: (0.325, 70.3), 0.375: (0.213, 70.6)}),
         ("1.0 MobileNetV1", {0.5: (0.321, 72.4)}),
         ("1.0 MobileNetV2", {0: (0.300, 72.0), 0.375: (0.256, 72.0)}),
         ("1.125 MobileNetV2", {0.5: (0.295, 73.0)}),
     ),
     *_table(
-        f"{_PAPER}7",
+        _TABLE_7,
         ("ResNet-152", {0.125: (10.9, 81.4)}),
         ("SE-ResNet-152", {0.125: (10.9, 81.6)}),
     ),
@@ -103,6 +115,32 @@ PUBLISHED: tuple[Published, ...] = (
         ("MobileNetV1", {0: (0.5687, 72.238), 0.5: (0.3182, 71.254)}),
     ),
 )
+
+_MODELS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
+    ("ResNet-26", _TABLE_9): ("oct_resnet26", {}),
+    ("DenseNet-121", _TABLE_9): ("oct_densenet121", {}),
+    ("ResNet-50", _TABLE_9): ("oct_resnet50", {}),
+    ("SE-ResNet-50", _TABLE_9): ("oct_se_resnet50", {}),
+    ("ResNeXt-50 32x4d", _TABLE_9): ("oct_resnext50_32x4d", {}),
+    ("ResNet-101", _TABLE_9): ("oct_resnet101", {}),
+    ("ResNeXt-101 32x4d", _TABLE_9): ("oct_resnext101_32x4d", {}),
+    ("ResNet-200", _TABLE_9): ("oct_resnet200", {}),
+    ("0.75 MobileNetV1", _TABLE_5): ("oct_mobilenet_v1", {"scale": 0.75}),
+    ("1.0 MobileNetV1", _TABLE_5): ("oct_mobilenet_v1", {"scale": 1.0}),
+    ("1.0 MobileNetV2", _TABLE_5): ("oct_mobilenet_v2", {"scale": 1.0}),
+    ("1.125 MobileNetV2", _TABLE_5): ("oct_mobilenet_v2", {"scale": 1.125}),
+    ("ResNet-152", _TABLE_7): ("oct_resnet152_v1f", {}),
+    ("SE-ResNet-152", _TABLE_7): ("oct_se_resnet152_v1e", {}),
+    ("ResNet-50", _LI): ("oct_resnet50", {}),
+    ("ResNet-101", _LI): ("oct_resnet101", {}),
+    ("ResNet-152", _LI): ("oct_resnet152", {}),
+    ("MobileNetV1", _LI): ("oct_mobilenet_v1", {}),
+}
+
+
+def of_table(number: int) -> list[Published]:
+    """Return what a table of the paper prints: the 5th, 7th or 9th."""
+    return [result for result in PUBLISHED if result.source == f"{_PAPER}{number}"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-Shapes = Mapping[str, "tuple[int | None, ...]"]  # None for a batch of any length
+from .engines.opened import Shape  # with None for a batch of any length
 
 
 class Graph:
@@ -71,7 +71,7 @@ class Graph:
         self.nodes = [node for node in self.nodes if id(node) not in gone]
 
 
-def tidy_graph(model: Any, shapes: Shapes | None = None) -> None:
+def tidy_graph(model: Any, shapes: Mapping[str, Shape] | None = None) -> None:
     """Tidy an ``onnx.ModelProto`` in place.
 
     Args:
@@ -109,12 +109,12 @@ def gather_constants(graph: Graph) -> None:
 
 def drop_identities(graph: Graph) -> None:
     """Read what an ``Identity`` reads in place of what it writes."""
-    source: dict[str, str] = {}
+    origins: dict[str, str] = {}
     removed = []
     for node in graph.nodes:
-        node.input[:] = [source.get(name, name) for name in node.input]
+        node.input[:] = [origins.get(name, name) for name in node.input]
         if node.op_type == "Identity" and node.output[0] not in graph.results:
-            source[node.output[0]] = node.input[0]
+            origins[node.output[0]] = node.input[0]
             removed.append(node)
     graph.remove(removed)
 
@@ -150,7 +150,7 @@ def biases_into_convolutions(graph: Graph) -> None:
     graph.remove(removed)
 
 
-def simplify_resizes(graph: Graph, shapes: Shapes) -> None:
+def simplify_resizes(graph: Graph, shapes: Mapping[str, Shape]) -> None:
     """Say in the simplest way what size a ``Resize`` makes.
 
     With known shapes, by a factor of two as ``scales``, anything else as constant ``sizes``.
@@ -165,7 +165,7 @@ def simplify_resizes(graph: Graph, shapes: Shapes) -> None:
             others = _measured(makers, node.input[3]) - {data}
             if data in shapes and result in shapes:
                 before, after = shapes[data], shapes[result]
-                if after == (*before[:2], 2 * before[2], 2 * before[3]):
+                if after == (*before[:2], *(2 * n for n in before[2:] if n is not None)):
                     size = ["", graph.constant("twice", [1, 1, 2, 2], np.float32)]
                 elif None not in after:
                     size = ["", "", graph.constant(f"{result}.sizes", after)]
@@ -182,13 +182,13 @@ def simplify_resizes(graph: Graph, shapes: Shapes) -> None:
     graph.nodes = nodes
 
 
-def _lengths(graph: Graph, nodes: list[Any], name: str, source: str, start: int) -> str:
+def _lengths(graph: Graph, nodes: list[Any], name: str, tensor: str, start: int) -> str:
     """Append nodes that read two axes of a tensor's shape, and return their result's name."""
     from onnx import helper
 
     shape = f"{name}.shape"
     ends = [graph.constant(f"at_{at}", [at]) for at in (start, start + 2)]
-    nodes.append(helper.make_node("Shape", [source], [shape], name=shape))
+    nodes.append(helper.make_node("Shape", [tensor], [shape], name=shape))
     nodes.append(helper.make_node("Slice", [shape, *ends], [name], name=name))
     return name
 
@@ -207,20 +207,20 @@ def _measured(makers: Mapping[str, Any], name: str) -> set[str]:
         return set()
     if node.op_type == "Shape":
         return {node.input[0]}
-    return set().union(*(_measured(makers, source) for source in node.input))
+    return set().union(*(_measured(makers, read) for read in node.input))
 
 
 def merge_equal_nodes(graph: Graph) -> None:
     """Compute once what several nodes compute alike, such as a pooled map that two paths read."""
-    source: dict[str, str] = {}
+    origins: dict[str, str] = {}
     seen: dict[Any, Any] = {}
     removed = []
     for node in graph.nodes:
-        node.input[:] = [source.get(name, name) for name in node.input]
+        node.input[:] = [origins.get(name, name) for name in node.input]
         attributes = sorted(attribute.SerializeToString() for attribute in node.attribute)
         key = (node.op_type, tuple(node.input), tuple(attributes))
         if key in seen and not any(name in graph.results for name in node.output):
-            source.update(zip(node.output, seen[key].output))
+            origins.update(zip(node.output, seen[key].output))
             removed.append(node)
         else:
             seen.setdefault(key, node)

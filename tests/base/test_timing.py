@@ -3,7 +3,7 @@
 import pytest
 
 from paddle_oct.base import timing
-from paddle_oct.base.timing import Timing, interleave
+from paddle_oct.base.timing import Timing, interleave, take_turns
 
 
 @pytest.fixture
@@ -36,6 +36,13 @@ def test_in_turns(clock):
 def test_one_run_has_no_spread(clock):
     function, _ = clock
     assert interleave([function("a", 1, 1, 1, 5)], 1) == [Timing(5, 0, 5)]
+
+
+def test_every_repeat_and_a_warming_up_of_ones_own(clock):
+    function, order = clock
+    runs = [function("a", 100, 1, 2), function("b", 100, 4, 3)]
+    assert take_turns(runs, 2, warm_up=1) == [[1, 2], [4, 3]]
+    assert "".join(order) == "ababab"
 
 
 def test_no_runs_at_all():

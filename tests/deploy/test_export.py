@@ -9,12 +9,12 @@ import paddle
 import pytest
 from helpers import slow_but
 from paddle import nn
-from paddle.inference import Config
 
 from paddle_oct import create_model, list_models
 from paddle_oct.deploy import export, load, onnx_graph
-from paddle_oct.deploy import load as engines
-from paddle_oct.deploy.folding import example, randomise_norms
+from paddle_oct.deploy.engines import paddle_openvino, table
+from paddle_oct.deploy.norms import randomise_norms
+from paddle_oct.deploy.probing import example
 from paddle_oct.nn import OctaveSE
 
 onnx = pytest.importorskip("onnx")
@@ -31,7 +31,7 @@ def need_engine(engine):
     """Skip the test where an engine is not installed."""
     if engine == "paddle-openvino":
         try:
-            engines.use_openvino(Config())
+            paddle_openvino.check_installed()
         except ValueError as error:
             pytest.skip(str(error))
     else:
@@ -73,9 +73,9 @@ def mobilenet():
 )
 def test_every_network(name, tmp_path):
     network = small(name)
-    for form in ("onnx",) if "densenet" in name else ("onnx", "paddle"):  # which takes a minute
-        path = export(network, tmp_path / name, form, SIZES[0])
-        for engine in ENGINES[form]:
+    for format in ("onnx",) if "densenet" in name else ("onnx", "paddle"):  # which takes a minute
+        path = export(network, tmp_path / name, format, SIZES[0])
+        for engine in ENGINES[format]:
             need_engine(engine)
             for size in SIZES:
                 expect_equal(load(path, engine), network, size)
@@ -90,10 +90,10 @@ def test_a_file_for_one_size(mobilenet, tmp_path):
         predict(np.zeros([1, 3, 64, 96], np.float32))
 
 
-@pytest.mark.parametrize("form", ["onnx", "paddle"])
-def test_a_file_for_any_batch(mobilenet, form, tmp_path):
-    path = export(mobilenet, tmp_path / "net", form, (2, 3, 65, 49), dynamic="batch")
-    for engine in ENGINES[form]:
+@pytest.mark.parametrize("format", ["onnx", "paddle"])
+def test_a_file_for_any_batch(mobilenet, format, tmp_path):
+    path = export(mobilenet, tmp_path / "net", format, (2, 3, 65, 49), dynamic="batch")
+    for engine in ENGINES[format]:
         need_engine(engine)
         predict = load(path, engine, threads=2)
         assert predict.input_shape == (None, 3, 65, 49)
@@ -102,7 +102,7 @@ def test_a_file_for_any_batch(mobilenet, form, tmp_path):
         with pytest.raises(ValueError, match=r"shape \[any, 3, 65, 49\], got \[1, 3, 64, 64\]"):
             predict(np.zeros([1, 3, 64, 64], np.float32))
     with pytest.raises(ValueError, match="dynamic must be True, 'batch' or False, got 'all'"):
-        export(mobilenet, tmp_path / "other", form, dynamic="all")
+        export(mobilenet, tmp_path / "other", format, dynamic="all")
 
 
 class LessTheMean(nn.Layer):
@@ -122,10 +122,10 @@ class LessTheMean(nn.Layer):
 def test_threads_share_out_a_batch(mobilenet, engine, size, tmp_path, monkeypatch):
     pytest.importorskip(engine)
     batches = []
-    open_file = engines.ENGINES[engine]
+    entry = table.ENGINES[engine]
 
     def watched(*arguments):
-        opened = open_file(*arguments)
+        opened = entry.open_file(*arguments)
 
         def run(inputs):
             batches.extend(map(len, inputs))
@@ -134,7 +134,7 @@ def test_threads_share_out_a_batch(mobilenet, engine, size, tmp_path, monkeypatc
         return opened._replace(run=run)
 
     path = export(mobilenet, tmp_path / "net", "onnx", SIZES[0])
-    monkeypatch.setitem(engines.ENGINES, engine, watched)
+    monkeypatch.setitem(table.ENGINES, engine, entry._replace(open_file=watched))
     predict = load(path, engine, threads=2, input_size=size)
     parts_of = {8: [2] * 4, 6: [3, 3], 4: [2, 2], 3: [3], 2: [1, 1], 1: [1]}
     for batch, parts in parts_of.items():
@@ -176,11 +176,11 @@ def test_the_graph_is_plain(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("form", "engine"), [(form, engine) for form, own in ENGINES.items() for engine in own]
+    ("format", "engine"), [(format, engine) for format, own in ENGINES.items() for engine in own]
 )
-def test_loading_for_one_size(mobilenet, form, engine, tmp_path, monkeypatch):
+def test_loading_for_one_size(mobilenet, format, engine, tmp_path, monkeypatch):
     need_engine(engine)
-    path = export(mobilenet, tmp_path / "net", form, SIZES[0])
+    path = export(mobilenet, tmp_path / "net", format, SIZES[0])
     with pytest.raises(ValueError, match="does not fit an input of shape"):
         load(path, engine, threads=1, input_size=(1, 4, 64, 64))
     with pytest.raises(ValueError, match="lengths of 1 or more"):
@@ -289,7 +289,7 @@ def test_files_that_can_not_be_loaded(mobilenet, tmp_path, monkeypatch):
             with pytest.raises(ValueError, match=r"net\.pdmodel: not a Paddle program, or damaged"):
                 load(tmp_path / "net.pdmodel", engine)
     with pytest.raises(ValueError, match="this paddlepaddle is built without OpenVINO"):
-        engines.use_openvino(object())
+        paddle_openvino.enable_openvino(object())
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ValueError, match=r'pip install "paddle_oct\[openvino\]"'):
         load(tmp_path / "net.onnx", "openvino")

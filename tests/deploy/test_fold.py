@@ -7,7 +7,7 @@ from paddle import nn
 
 from paddle_oct import Conv_BN, Conv_BN_ACT, OctaveConv, create_model
 from paddle_oct.deploy import fold
-from paddle_oct.deploy.folding import randomise_norms
+from paddle_oct.deploy.norms import randomise_norms
 from paddle_oct.nn import split
 
 NORMS = (nn.BatchNorm2D, nn.BatchNorm)
@@ -126,6 +126,44 @@ def test_dropout_that_scales_at_inference_stays():
 def test_batch_statistics_stay():
     network = nn.Sequential(nn.Conv2D(3, 3, 1), nn.BatchNorm2D(3, use_global_stats=False))
     assert_folds(network, left=1)
+
+
+@pytest.mark.parametrize(("act", "left"), [(None, 0), ("relu", 0), ("sigmoid", 1)])
+def test_the_older_batch_norm_and_its_activation(act, left):
+    assert_folds(nn.Sequential(nn.Conv2D(3, 3, 1), nn.BatchNorm(3, act=act)), left=left)
+
+
+def test_batch_statistics_of_the_older_batch_norm_stay():
+    norm = nn.BatchNorm(3, trainable_statistics=True)
+    assert_folds(nn.Sequential(nn.Conv2D(3, 3, 1), norm), left=1)
+
+
+def test_norms_of_one_band_alone():
+    class HighOnly(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.conv = OctaveConv(6, 8, 3, padding=1)
+            self.norm = nn.BatchNorm2D(4)
+
+        def forward(self, x):
+            high, low = self.conv(x)
+            return self.norm(high), low
+
+    assert_folds(OfPair(HighOnly(), 0.5), (2, 6, 8, 8))
+
+
+def test_a_layer_that_two_norms_read():
+    class TwoNorms(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2D(3, 4, 1)
+            self.a, self.b = nn.BatchNorm2D(4), nn.BatchNorm2D(4)
+
+        def forward(self, x):
+            y = self.conv(x)
+            return self.a(y) + 2 * self.b(y)
+
+    assert_folds(TwoNorms(), left=2)
 
 
 def test_the_network_itself_is_left_as_it_was():

@@ -4,11 +4,13 @@ import numpy as np
 import paddle
 import pytest
 from paddle import nn
-from paddle.base import core
 
 from paddle_oct import OctaveConv, create_model
+from paddle_oct.base.private import read_program
 from paddle_oct.deploy import export, load
-from paddle_oct.deploy.programs import fix_input, old_programs, program_input, tidy_program
+from paddle_oct.deploy.engines.program_file import fix_input, program_input
+from paddle_oct.deploy.paddle_program import tidy_program
+from paddle_oct.deploy.paddle_writing import old_programs, save_program
 from paddle_oct.nn import add, split
 
 
@@ -29,8 +31,7 @@ class Residual(nn.Layer):
 def save(network, path, size, tidy):
     network.eval()
     with old_programs():
-        spec = [paddle.static.InputSpec(list(size), "float32", "x")]
-        paddle.jit.save(network, str(path), input_spec=spec)
+        save_program(network, path, size)
     program = path.with_suffix(".pdmodel")
     if tidy:
         tidy_program(program)
@@ -38,7 +39,7 @@ def save(network, path, size, tidy):
 
 
 def operations(path):
-    program = core.ProgramDesc(path.read_bytes())
+    program = read_program(path.read_bytes())
     block = program.block(0)
     return [(op.type(), op) for op in map(block.op, range(block.op_size()))], program
 

@@ -11,13 +11,8 @@ from typing import Sequence
 import numpy as np
 
 from .loading import load
+from .table import ENGINES
 
-_PACKAGES = {
-    "paddle": "paddle.inference",
-    "paddle-openvino": "paddle.inference",
-    "onnxruntime": "onnxruntime",
-    "openvino": "openvino",
-}
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")  # "5" forgets the peak
 
@@ -41,7 +36,7 @@ def peak_memory(path: Path, engine: str, threads: int, size: Sequence[int]) -> i
 
 
 def _measure(path: str, engine: str, threads: int, size: tuple[int, ...]) -> None:
-    import_module(_PACKAGES[engine])
+    import_module(ENGINES[engine].package)
     x = np.zeros(size, np.float32)
     _RESET.write_text("5")
     before = _resident("VmRSS")

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, NamedTuple, Union
+from typing import Callable, Tuple, Union
 
 import numpy as np
 
-Arrays = Union[np.ndarray, "tuple[np.ndarray, ...]"]
-Run = Callable[["list[np.ndarray]"], "list[list[np.ndarray]]"]
+from .opened import Opened, Size
 
+Arrays = Union[np.ndarray, Tuple[np.ndarray, ...]]
 
 TOGETHER = 2  # images; of 1, 2 and 4 the fastest, or as fast (benchmarks/RESULTS.md)
-
-
-class Opened(NamedTuple):
-    """A file that an engine has read.
-
-    Attributes:
-        shape: of the input; None for an axis of any length.
-        run: takes any number of inputs of one shape, runs as many at the same time as there are
-            lanes, and returns the outputs of each.
-        lanes: how many it can run at the same time.
-        separable: whether it takes any batch, and returns for every sample of one what it returns
-            for that sample alone. If not there is but one lane.
-    """
-
-    shape: tuple[int | None, ...]
-    run: Run
-    lanes: int
-    separable: bool
 
 
 class Predictor:
@@ -53,7 +35,7 @@ class Predictor:
         path: Path,
         engine: str,
         threads: int,
-        size: tuple[int, ...] | None,
+        size: Size | None,
         open_file: Callable[[int], Opened],
     ) -> None:
         """Open the file.

@@ -1,93 +1,25 @@
-"""Static programs in Paddle's older format, tidied: what Paddle Inference fuses best, and exactly.
+"""Programs in Paddle's older format, tidied: the same function as Paddle Inference fuses it best.
 
-Paddle 3.3 writes them in a form that its own passes for oneDNN no longer know, for any network.
+Paddle 3.3 writes programs whose patterns its own passes for oneDNN no longer know, for any network.
+Each function is one step and changes a block in place; :func:`tidy_program` takes them all.
 """
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any
 
-import paddle
-import paddle.nn.functional as F
-
-
-@contextlib.contextmanager
-def old_programs() -> Iterator[None]:
-    """Write programs in the older format, with the functions that have lost it in Paddle 3.3."""
-    from paddle.base.layer_helper import LayerHelper
-    from paddle.pir_utils import OldIrGuard
-
-    def elementwise(kind: str):
-        def function(x, name=None):
-            helper = LayerHelper(kind)
-            y = helper.create_variable_for_type_inference(x.dtype)
-            helper.append_op(type=kind, inputs={"X": x}, outputs={"Out": y})
-            return y
-
-        return function
-
-    lost = {
-        (module, kind): getattr(module, kind)
-        for module in (F, paddle)
-        for kind in ("sigmoid", "tanh", "exp")
-        if hasattr(module, kind)
-    }
-    with OldIrGuard():
-        try:
-            for module, kind in lost:
-                setattr(module, kind, elementwise(kind))
-            yield
-        finally:
-            for (module, kind), function in lost.items():
-                setattr(module, kind, function)
+from .engines.program_file import read_program_file
 
 
 def tidy_program(path: Path) -> None:
     """Tidy a ``.pdmodel`` file in place; it computes the same."""
-    program = _read(path)
+    program = read_program_file(path)
     block = program.block(0)
     double_then_cut(block)
     biases_along_channels(block)
     shortcuts_first_in_sums(block)
     path.write_bytes(program.serialize_to_string())
-
-
-def program_input(path: Path) -> tuple[int | None, ...]:
-    """Read the shape of a program's input, None for an axis of any length."""
-    program = _read(path)
-    return tuple(n if n > 0 else None for n in _input(program.block(0)).shape())
-
-
-def fix_input(path: Path, size: Sequence[int], copy: Path) -> None:
-    """Write a copy of a ``.pdmodel`` file that takes inputs of one size alone."""
-    program = _read(path)
-    _input(program.block(0)).set_shape(list(size))
-    copy.write_bytes(program.serialize_to_string())
-
-
-def _input(block: Any) -> Any:
-    """Return the variable that is fed."""
-    feed = next(op for op in _ops(block) if op.type() == "feed")
-    return block.find_var(feed.output("Out")[0].encode())
-
-
-def _read(path: Path) -> Any:
-    """Return a program, which must be kept: a block does not keep it alive.
-
-    Raises:
-        ValueError: the file holds none. Paddle Inference would crash on some such files.
-    """
-    from paddle.base import core
-
-    try:
-        program = core.ProgramDesc(path.read_bytes())
-    except ValueError:
-        program = None
-    if program is None or not program.num_blocks():
-        raise ValueError(f"{path}: not a Paddle program, or damaged")
-    return program
 
 
 def _ops(block: Any) -> list[Any]:
@@ -115,8 +47,8 @@ def double_then_cut(block: Any) -> None:
         op = block.op(i)
         if op.type() != "nearest_interp_v2" or op.input("SizeTensor") or op.input("OutSize"):
             continue
-        (source,), (result,) = op.input("X"), op.output("Out")
-        shape = list(block.find_var(source.encode()).shape())
+        (small,), (result,) = op.input("X"), op.output("Out")
+        shape = list(block.find_var(small.encode()).shape())
         doubled = [2 * n for n in shape[2:]]
         wanted = [op.attr("out_h"), op.attr("out_w")]
         if wanted == doubled or not all(n in (m, m - 1) for n, m in zip(wanted, doubled)):
@@ -171,12 +103,12 @@ def shortcuts_first_in_sums(block: Any) -> None:
     """
     ops = _ops(block)
     makers, reads = _makers(ops), _reads(ops)
-    sources: dict[str, frozenset[str]] = {}
+    ancestors: dict[str, frozenset[str]] = {}
     for op in ops:
         before = frozenset().union(
-            *({name} | sources.get(name, frozenset()) for name in op.input_arg_names())
+            *({name} | ancestors.get(name, frozenset()) for name in op.input_arg_names())
         )
-        sources.update(dict.fromkeys(op.output_arg_names(), before))
+        ancestors.update(dict.fromkeys(op.output_arg_names(), before))
 
     def is_lone_conv(name: str) -> bool:
         op = makers.get(name)
@@ -185,16 +117,16 @@ def shortcuts_first_in_sums(block: Any) -> None:
         return op is not None and op.type() == "conv2d" and reads[name] == 1
 
     def is_sum(op: Any) -> bool:
-        return op is not None and op.type() == "elementwise_add" and op.attr("axis") == -1
+        return op.type() == "elementwise_add" and op.attr("axis") == -1
 
     for outer in filter(is_sum, ops):
         total, shortcut = outer.input("X")[0], outer.input("Y")[0]
         inner = makers.get(total)
-        if not is_sum(inner) or reads[total] != 1:
+        if inner is None or not is_sum(inner) or reads[total] != 1:
             continue
         for conv, other in (("X", "Y"), ("Y", "X")):
             (conv_name,), (other_name,) = inner.input(conv), inner.input(other)
-            if is_lone_conv(conv_name) and shortcut in sources[conv_name]:
+            if is_lone_conv(conv_name) and shortcut in ancestors[conv_name]:
                 inner.set_input(other, [shortcut])
                 outer.set_input("Y", [other_name])
                 break

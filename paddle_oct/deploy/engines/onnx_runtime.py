@@ -1,0 +1,62 @@
+"""The engine ``onnxruntime``."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paddle_oct.base.extras import need
+
+from .formats import INPUT_AXES, SEPARABLE
+from .opened import Opened, Size, fitted
+
+
+def check_installed() -> None:
+    """Raise a ``ValueError`` if ONNX Runtime is not installed."""
+    need("onnxruntime", "the engine onnxruntime")
+
+
+def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opened:
+    """Open an ``.onnx`` file; see :data:`~paddle_oct.deploy.engines.opened.OpenFile`."""
+    lanes = threads if pieces > 1 else 1
+    session = _session(path, threads // lanes, size and (size[0] // pieces, *size[1:]))
+    separable = SEPARABLE in session.get_modelmeta().custom_metadata_map
+    if pieces > 1 and not separable:
+        return open_file(path, threads, size, 1)
+    given = session.get_inputs()[0]
+    shape = tuple(n if isinstance(n, int) else None for n in given.shape)
+    if size is not None:  # of which the session has a piece
+        shape = fitted(path, (shape[0] and shape[0] * pieces, *shape[1:]), size)
+    pool: ThreadPoolExecutor | None = None
+
+    def run(inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
+        nonlocal pool
+        feeds = [{given.name: x} for x in inputs]
+        if lanes == 1:
+            return [session.run(None, feed) for feed in feeds]
+        if pool is None:  # at first one by one: what a library sets up once must not meet itself
+            pool = ThreadPoolExecutor(lanes)
+            return [session.run(None, feed) for feed in feeds]
+        return list(pool.map(partial(session.run, None), feeds))
+
+    return Opened(shape, run, lanes, separable)
+
+
+def _session(path: Path, threads: int, size: Size | None) -> Any:
+    """Return an ``onnxruntime.InferenceSession`` that uses so many threads for one run."""
+    onnxruntime = need("onnxruntime", "the engine onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # By index; by default it orders them backwards from the output, which was measured slower.
+    options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
+    # Its threads wait for the next run in a loop, in the way of whatever else the process does.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    for name, length in zip(INPUT_AXES, size or ()):
+        options.add_free_dimension_override_by_name(name, length)
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,83 @@
+"""Batch-norms as they are at inference: one scale and one shift per channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from paddle import Tensor, nn
+
+from paddle_oct.base.private import norm_settings
+
+from .folded import Affine
+from .probing import run
+
+NORMS = (nn.BatchNorm2D, nn.BatchNorm, nn.SyncBatchNorm)
+_ACTIVATIONS = {None: nn.Identity, "relu": nn.ReLU}  # of paddle.nn.BatchNorm(act=...)
+
+
+def is_affine(layer: nn.Layer) -> bool:
+    """Whether a layer is a norm that does the same to a channel whatever is in it, at inference.
+
+    That is one with running statistics, of channels on axis 1, and with no activation but ReLU.
+    """
+    if not isinstance(layer, NORMS):
+        return False
+    settings = norm_settings(layer)
+    return (
+        not settings.of_batch
+        and settings.data_format in ("NCHW", "NCL", "NC")
+        and settings.act in _ACTIVATIONS
+    )
+
+
+def affine_of(norm: nn.Layer | None) -> Affine | None:
+    """Return what a norm that :func:`is_affine` does at inference, but for its activation."""
+    if norm is None:
+        return None
+    settings = norm_settings(norm)
+    mean, variance = (t.numpy().astype(np.float64) for t in (settings.mean, settings.variance))
+    own: Any = norm
+    gamma = np.ones_like(mean) if own.weight is None else own.weight.numpy().astype(np.float64)
+    beta = np.zeros_like(mean) if own.bias is None else own.bias.numpy().astype(np.float64)
+    scale = gamma / np.sqrt(variance + settings.epsilon)
+    return Affine(scale, beta - mean * scale)
+
+
+def activation_of(norm: nn.Layer) -> nn.Layer:
+    """Return what takes the place of a folded norm: its activation, or ``nn.Identity``."""
+    return _ACTIVATIONS[norm_settings(norm).act]()
+
+
+def randomise_norms(network: nn.Layer, x: Tensor) -> None:
+    """Give every norm scale, shift and statistics of its own, as if the network had been trained.
+
+    The statistics fit what the norms are given: in a deep network whose norms do nothing the values
+    grow until rounding decides the output.
+
+    Args:
+        network: left in evaluation mode.
+        x: an input with which it can be run.
+    """
+    rng = np.random.default_rng(0)
+
+    def set_norm(norm: Any, inputs: Any) -> Any:
+        values = inputs[0].numpy()
+        axes = tuple(i for i in range(values.ndim) if i != 1)
+        noise = rng.uniform(0.7, 1.3, [3, values.shape[1]]).astype(np.float32)
+        settings = norm_settings(norm)
+        settings.mean.set_value(values.mean(axes) * noise[0])
+        settings.variance.set_value((values.var(axes) + values.var() + 1e-3) * noise[1])
+        if norm.weight is not None:
+            norm.weight.set_value(noise[2])
+        if norm.bias is not None:
+            norm.bias.set_value(noise[2] - 1)
+
+    network.eval()
+    norms = [layer for layer in network.sublayers() if isinstance(layer, NORMS)]
+    hooks = [norm.register_forward_pre_hook(set_norm) for norm in norms]
+    try:
+        run(network, x)
+    finally:
+        for hook in hooks:
+            hook.remove()

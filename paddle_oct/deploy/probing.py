@@ -1,0 +1,91 @@
+"""Running a network on an example, and telling how far apart two results are."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+
+from paddle_oct.base.errors import first_line
+
+_NUDGE = 1e-6  # of the input, relative: about what rounding does to a float32
+#: How many times the effect of a nudge is put down to rounding.
+MARGIN = 10
+
+
+def example(size: Sequence[int]) -> Tensor:
+    """Return a random input of a size, the same every time."""
+    values = np.random.default_rng(0).standard_normal(tuple(size))
+    return paddle.to_tensor(values.astype(np.float32))
+
+
+def run(network: nn.Layer, x: Tensor) -> Any:
+    """Run a network without gradients.
+
+    Raises:
+        ValueError: it fails.
+    """
+    try:
+        with paddle.no_grad():
+            return network(x)
+    except Exception as error:
+        raise ValueError(
+            f"{type(network).__name__} can't be run on an input of shape {list(x.shape)}: "
+            f"{first_line(error)}"
+        ) from error
+
+
+def outputs(result: Any) -> list[np.ndarray]:
+    """Return what a network returned as arrays, one per Tensor in it.
+
+    Raises:
+        ValueError: there is something else in it than Tensors, tuples, lists, dicts and None.
+    """
+    if result is None:
+        return []
+    if isinstance(result, Tensor):
+        return [result.numpy()]
+    if isinstance(result, dict):
+        result = list(result.values())
+    if not isinstance(result, (tuple, list)):
+        raise ValueError(f"a network must return Tensors, got {type(result).__name__}")
+    return [array for part in result for array in outputs(part)]
+
+
+def relative_difference(
+    expected: Sequence[np.ndarray], result: Sequence[np.ndarray], smallest: float = 1e-6
+) -> float:
+    """Return the largest difference of two lists of arrays, relative to each array's largest value.
+
+    Args:
+        expected: the values that the differences refer to.
+        result: the others.
+        smallest: takes the place of a largest value that is below it.
+
+    Returns:
+        Infinity if there are more or fewer arrays or their shapes differ, NaN if a value is NaN.
+    """
+    if [a.shape for a in expected] != [b.shape for b in result]:
+        return float("inf")
+    worst = [0.0]
+    for a, b in zip(expected, result):
+        largest = max(smallest, float(np.abs(a).max(initial=0))) or 1.0
+        worst.append(float(np.abs(a - b).max(initial=0)) / largest)
+    return float(np.max(worst))
+
+
+def rounding(network: nn.Layer, x: Tensor, expected: Sequence[np.ndarray]) -> float:
+    """Return the relative difference of a network's outputs that rounding may explain.
+
+    That is ten times what a nudge of the input does to them. Deep networks that are not trained
+    amplify it a thousandfold and more, those with squeeze-and-excitation beyond all bounds.
+
+    Args:
+        network: in evaluation mode.
+        x: an input.
+        expected: its outputs for that input.
+    """
+    nudged = outputs(run(network, x * (1 + _NUDGE)))
+    return MARGIN * relative_difference(expected, nudged)
