@@ -10,6 +10,7 @@ network was built. CPU only.
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
 import warnings
@@ -53,8 +54,10 @@ def measure(name, size):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("networks", nargs="*", default=NETWORKS)
     rows = []
-    for name in NETWORKS:
+    for name in parser.parse_args().networks:
         for size in SIZES:
             cost = profile(model_by_name(name), size).memory
             row = [name, "x".join(map(str, size))]

@@ -6,9 +6,9 @@ python benchmarks/networks.py --write     # puts them into docs/networks.md
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
-import sys
 import warnings
 from pathlib import Path
 
@@ -109,9 +109,12 @@ def stages():
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--write", action="store_true", help="write docs/networks.md")
+    arguments = parser.parse_args()
     initializer.set_global_initializer(initializer.Constant(0.01))  # quicker than random numbers
     content = f"{TEXT}## Cost\n\n{costs()}\n\n## Stages\n\n{stages()}\n"
     print(content)
-    if "--write" in sys.argv:
+    if arguments.write:
         path = Path(__file__).parents[1] / "docs" / "networks.md"
         path.write_text(content, encoding="utf-8")
