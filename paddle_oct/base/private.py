@@ -137,7 +137,7 @@ def norm_settings(norm: nn.Layer) -> NormSettings:
         layer._mean,
         layer._variance,
         layer._epsilon,
-        layer._data_layout if older else layer._data_format,
+        data_format(norm),
         layer._act if older else None,
         of_batch and (layer._trainable_statistics if older else True),
     )

@@ -19,7 +19,7 @@ from paddle_oct.base.figures import (
 )
 from paddle_oct.base.files import check_output
 from paddle_oct.base.tables import human_count
-from paddle_oct.cost.law import macs_law, memory_law
+from paddle_oct.cost import macs_law, memory_law
 
 from .comparison import Comparison
 from .published import PUBLISHED, OwnRun, Published

@@ -16,7 +16,7 @@ from paddle_oct.base.figures import (
     new_figure,
     save_figure,
 )
-from paddle_oct.cost.law import macs_law
+from paddle_oct.cost import macs_law
 
 from .race_result import Contender, RaceResult
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paddle_oct.base.timing import Timing
-from paddle_oct.cost.law import macs_law
+from paddle_oct.cost import macs_law
 
 
 @dataclass(frozen=True)
