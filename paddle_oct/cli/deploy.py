@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from paddle_oct.base.figures import PICTURES
 from paddle_oct.base.files import check_output
 from paddle_oct.base.tables import render
 
@@ -118,7 +119,7 @@ def export(
 )
 @click.option("--csv", "csv_file", type=click.Path(), help="Write the table to this file.")
 @click.option("--json", "json_file", type=click.Path(), help="Write the table to this file.")
-@click.option("--plot", type=click.Path(), help="Draw the ratios in this .png file.")
+@click.option("--plot", type=click.Path(), help="Draw the ratios (.png, .svg or .pdf).")
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
 def bench(
     model: str,
@@ -137,9 +138,11 @@ def bench(
     """
     from paddle_oct.bench import draw_race, race_table, races
 
-    for path in (csv_file, json_file, plot):
+    for path in (csv_file, json_file):
         if path is not None:
             check_output(path, force)
+    if plot is not None:
+        check_output(plot, force, PICTURES)
     names = [name.strip() for name in engines.split(",")]
     results = []
     for result in races(model, against, names, **conditions):

@@ -83,6 +83,7 @@ def test_bench(run, tmp_path):
         (("--batch-sizes", "one"), "'one' is not a number, or several with commas"),
         (("--repeats", "1"), "1 is not in the range"),
         (("--plot", "nowhere/race.png"), "there is no folder"),
+        (("--plot", "race.gif"), "must end in .png or .svg or .pdf"),
     ],
 )
 def test_bench_refuses_before_it_starts(run, options, message):
