@@ -37,6 +37,7 @@ def test_export(run, tmp_path):
         assert load(path).input_shape == shape
 
 
+@pytest.mark.slow
 def test_export_in_the_format_of_the_suffix(run, tmp_path):
     path = tmp_path / "net.pdmodel"
     assert run("export", "oct_mobilenet_v1", *SMALL, "--output", path)[0] == 0
@@ -51,6 +52,7 @@ def test_export_refuses_a_suffix_of_no_format(run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_bench(run, tmp_path):
     table, records, plot = (tmp_path / name for name in ("race.csv", "race.json", "race.png"))
     status, out, err = run(

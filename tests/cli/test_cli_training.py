@@ -33,6 +33,7 @@ def test_train_leaves_a_run_with_what_was_asked_for(trained):
     assert (config["recipe"]["epochs"], config["recipe"]["batch_size"]) == (1, 16)
 
 
+@pytest.mark.slow
 def test_train_says_what_came_out_and_where_it_is(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("runs/oct_mobilenet_v1-digits", "runs/oct_mobilenet_v1-digits-2"):
@@ -129,6 +130,7 @@ def test_errors_about_a_trained_run(run, trained, tmp_path):
     assert sorted((p, p.stat().st_mtime_ns) for p in trained.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_ctrl_c_can_be_resumed(run, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "paddle_oct", "train", "--run", str(folder), *QUICK]
