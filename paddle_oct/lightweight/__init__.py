@@ -10,8 +10,9 @@ layer                 kernels                                            weights
 ``DualConv``, G       G groups of k x k, and a 1x1 everywhere            k^2 M N / G + M N
 ====================  =================================================  =====================
 
-Each takes and returns one Tensor, in the place of ``nn.Conv2D``: in ``nn.Sequential``, and as ``conv_layer`` of the octave
-layers, which gives a block with norm and activation, with two bands or, at alpha 0, with one.
+Each takes and returns one Tensor, in the place of ``nn.Conv2D``: in ``nn.Sequential``, and as
+``conv_layer`` of the octave layers, which gives a block with norm and activation, with two bands
+or, at alpha 0, with one.
 """
 
 from .dsc_conv import DSCConv
