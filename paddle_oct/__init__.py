@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .models import *
     from .nn import *
 
-# The rooms that the public names are in; each imports those before it anyway.
+# The rooms that the public names are in, in the order in which they are searched.
 _ROOMS = ("nn", "lightweight", "models", "conversion")
 
 __all__ = [

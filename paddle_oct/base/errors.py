@@ -1,4 +1,4 @@
-"""What an error says, in one line of bounded length."""
+"""The message of an error, in one line of bounded length."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _NAMED = re.compile(r"[\w.]*(Error|Exception): ")
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says first, without the pages that Paddle adds to some.
+    """Return the message of an error in one line, without the many lines that Paddle adds to some.
 
     Paddle puts a stack of C++ calls, and ``Error Message Summary:``, in front of some errors, and
     the code that it was translating in front of others. What was wrong follows in a line such as
-    ``ValueError: (InvalidArgument) ...``; then that line counts, the last one of its kind, as there
-    may be similar ones in the code.
+    ``ValueError: (InvalidArgument) ...``. If there are such lines, the last one is returned, as the
+    code may hold similar ones; otherwise the first line of the message.
 
     Returns:
-        One line of 300 characters or less, without a full stop; the error's class if it says
-        nothing.
+        One line of 300 characters or less, without a full stop; the name of the error's class if
+        the message is empty.
     """
     text = str(error).split("Error Message Summary:")[-1]
     lines = [line.strip() for line in text.splitlines() if line.strip(" -\t")]

@@ -9,10 +9,14 @@ _EXTRA = {"onnx": "onnx", "onnxruntime": "onnx", "paddle2onnx": "onnx", "openvin
 
 
 def need(package: str, why: str) -> Any:
-    """Import a package of an extra.
+    """Import an optional package, and return it.
+
+    Args:
+        package: its name.
+        why: what needs it, as the beginning of the error message.
 
     Raises:
-        ValueError: it is not installed; the message says which extra has it.
+        ValueError: it can't be imported; the message says which extra installs it.
     """
     try:
         return import_module(package)

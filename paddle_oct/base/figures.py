@@ -1,4 +1,4 @@
-"""Pictures: one way to make a figure without a screen, and to write it whole or not at all."""
+"""Pictures: making a figure without a screen, and writing its file whole or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SKY, PURPLE, YELLOW, BLACK = "#56B4E9", "#CC79A7", "#F0E442", "#000000"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches, drawn without a screen."""
+    """Return an empty figure that needs no screen; ``width`` and ``height`` are in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -30,7 +30,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save_figure(figure: Figure, path: str | Path, dpi: int = 120) -> None:
-    """Write a figure, in the format that the file's suffix names."""
+    """Write a figure in the format of the file's suffix; without a suffix, as PNG."""
     picture = io.BytesIO()
     figure.savefig(picture, format=Path(path).suffix[1:].lower() or "png", dpi=dpi)
     write_atomically(Path(path), picture.getvalue())

@@ -1,4 +1,4 @@
-"""Writing files: all or nothing, and never over another one unasked."""
+"""Writing files: whole or not at all, and replacing an existing one only on request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Sequence
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees either the old content or the new, never a part."""
-    # Named after the process, for two of them may write the same file.
+    # Named after the process, as two processes may write the same file.
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:
@@ -23,16 +23,19 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def check_output(path: str | Path, force: bool = False, suffixes: Sequence[str] = ()) -> Path:
-    """Return the path of a file that can be written, before the work whose result it is to hold.
+    """Check that a file can be written, before the work whose result it will hold.
 
     Args:
         path: the file.
-        force: whether it may replace a file.
-        suffixes: what its name may end in; anything if there are none.
+        force: whether an existing file may be replaced.
+        suffixes: what its name may end in; without any, the name may end in anything.
+
+    Returns:
+        The path.
 
     Raises:
-        ValueError: it is a folder, its name ends in something else, there is such a file already,
-            or its folder does not exist or can't be written.
+        ValueError: it is a folder, its name ends in something else, the file exists already, or its
+            folder does not exist or can't be written.
     """
     path = Path(path)
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""Ctrl-C: that it stays an interrupt, whatever code it lands in."""
+"""Ctrl-C, which must stay an interrupt whatever code is running."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Iterator, NoReturn
 def interrupts_kept() -> Iterator[None]:
     """Let Ctrl-C leave the block as a ``KeyboardInterrupt``, and as nothing else.
 
-    Where Paddle calls back into Python, as in a backward pass, it makes an error of its own of the
-    interrupt. Works in the main thread only, the one that Python gives signals to.
+    Where Paddle calls back into Python, as in a backward pass, it turns the interrupt into an error
+    of its own. Use it in the main thread only, the one that Python gives signals to.
+
+    Raises:
+        ValueError: this is not the main thread.
     """
     interrupted = False
 
@@ -36,9 +39,9 @@ def interrupts_kept() -> Iterator[None]:
 def forget_unhandled_interrupt() -> None:
     """Let ``python -m`` end with the exit status it is given, after an interrupt that was handled.
 
-    When a ``KeyboardInterrupt`` leaves an ``exec`` or ``eval`` of text, CPython takes it for one
-    that nobody will handle, and notes that (``unhandled_keyboard_interrupt`` in ``pythonrun.c``).
-    Under ``python -m`` the process then kills itself with SIGINT at its end, whatever
-    ``sys.exit`` was given. Only the next ``exec`` of text takes the note back.
+    When a ``KeyboardInterrupt`` leaves an ``exec`` or ``eval`` of text, CPython assumes that
+    nothing will handle it, and sets a flag (``unhandled_keyboard_interrupt`` in ``pythonrun.c``).
+    Under ``python -m`` the process then kills itself with SIGINT at its end, whatever ``sys.exit``
+    was given. Only the next ``exec`` of text resets the flag.
     """
     exec("")

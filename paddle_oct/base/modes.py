@@ -1,4 +1,4 @@
-"""Training and evaluation mode of a network, put back afterwards."""
+"""Training and evaluation mode of a network, restored afterwards."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from paddle import nn
 
 @contextlib.contextmanager
 def kept_modes(*networks: nn.Layer, training: bool | None = None) -> Iterator[None]:
-    """Leave every layer of the networks in the mode it was in.
+    """Restore the mode of every layer of the networks after the block.
 
     Args:
         *networks: the networks.
-        training: the mode to put them into meanwhile; ``None`` to leave that to the block.
+        training: the mode to set within the block; ``None`` to leave that to the block.
     """
     layers = [layer for network in networks for layer in network.sublayers(include_self=True)]
     modes = [layer.training for layer in layers]

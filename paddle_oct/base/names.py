@@ -1,4 +1,4 @@
-"""Names that a user types: look one up, or say which was meant."""
+"""Names that a user types: looking one up, or suggesting the nearest known ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ T = TypeVar("T")
 
 
 def unknown_name(name: str, known: Iterable[str], what: str) -> ValueError:
-    """Return the error for a name that nothing has, suggesting the nearest known ones."""
+    """Return the error for an unknown name, suggesting the nearest of the known ones.
+
+    Args:
+        name: what was given.
+        known: the names that there are.
+        what: what kind of name it is, such as ``"model"``.
+    """
     known = sorted(known)
     longer = [n for n in known if name and n.startswith(str(name))]
     near = [*longer, *difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)]
@@ -23,7 +29,7 @@ def look_up(name: str, table: Mapping[str, T], what: str) -> T:
     """Return ``table[name]``.
 
     Raises:
-        ValueError: nothing has this name; the message suggests the nearest ones.
+        ValueError: it is not in the table; the message suggests the nearest names.
     """
     if name not in table:
         raise unknown_name(name, table, what)

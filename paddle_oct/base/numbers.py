@@ -1,4 +1,4 @@
-"""Numbers that a user types, with commas between them."""
+"""Numbers that a user types, separated by commas."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ def comma_separated(text: str, kind: Callable[[str], N]) -> list[N]:
     """Return the numbers of ``"0,.25,.5"``, at least one.
 
     Args:
-        text: numbers with commas between them, and spaces if need be.
+        text: numbers separated by commas; spaces around them do not matter.
         kind: ``int`` or ``float``.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: a part of the text is no such number.
     """
     try:
         return [kind(part) for part in text.split(",")]

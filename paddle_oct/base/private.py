@@ -1,6 +1,6 @@
-"""Every private name of Paddle's that this package leans on, each with the reason.
+"""Every private name of Paddle's that this package needs, each with the reason.
 
-Paddle may rename any of them in any release; ``tests/base/test_private.py`` says which. Nothing
+Paddle may rename any of them in any release; ``tests/base/test_private.py`` then fails. Nothing
 else in the package imports a private module of Paddle's or reads a private attribute of its layers.
 """
 
@@ -13,8 +13,8 @@ from typing import Any, ContextManager, Iterator, Mapping, NamedTuple
 import paddle
 from paddle import Tensor, nn
 
-# Whether SOT (``to_static``'s bytecode tracer) runs: no public function tells. SOT knows this very
-# function, so it can't be wrapped.
+# Whether SOT (``to_static``'s bytecode tracer) runs: no public function tells. SOT recognises this
+# very function, so it is not wrapped in one of ours.
 from paddle.jit.sot.psdb import in_sot as in_sot
 
 # -- what is running -----------------------------------------------------------------------------
@@ -24,7 +24,7 @@ from paddle.jit.sot.psdb import in_sot as in_sot
 def eager_mode() -> Iterator[None]:
     """Compute at once, also in a ``LazyGuard`` or while a static program is being built.
 
-    There is a public guard for the second, none for the first.
+    Paddle has public functions to leave static mode, but none to leave a ``LazyGuard``.
     """
     from paddle.nn.initializer.lazy_init import lazy_init_helper
 
@@ -43,7 +43,7 @@ def eager_mode() -> Iterator[None]:
 
 
 def is_static_function(function: Any) -> bool:
-    """Whether ``to_static`` has wrapped a function: its class has no public name."""
+    """Whether ``to_static`` has wrapped a function: the wrapper's class has no public name."""
     from paddle.jit.dy2static.program_translator import StaticFunction
 
     return isinstance(function, StaticFunction)
@@ -51,8 +51,8 @@ def is_static_function(function: Any) -> bool:
 
 @contextlib.contextmanager
 def without_to_static() -> Iterator[None]:
-    """Let functions that ``to_static`` has wrapped run eagerly; how it was, no public function
-    tells.
+    """Let functions that ``to_static`` has wrapped run eagerly within the block. No public function
+    tells the setting that has to be restored.
     """
     from paddle.jit.dy2static.program_translator import ProgramTranslator
 
@@ -65,7 +65,7 @@ def without_to_static() -> Iterator[None]:
 
 
 def set_threads(threads: int) -> None:
-    """Set the threads of eager operators; otherwise only an environment variable does."""
+    """Set the number of threads of eager operators: publicly only an environment variable does."""
     from paddle.base import core
 
     core.set_num_threads(threads)
@@ -75,7 +75,7 @@ def set_threads(threads: int) -> None:
 
 
 class ConvSettings(NamedTuple):
-    """What ``paddle.nn.Conv2D`` was made with; it keeps that in private attributes alone."""
+    """The arguments of a ``paddle.nn.Conv2D``, which it keeps in private attributes."""
 
     in_channels: int
     out_channels: int
@@ -117,7 +117,7 @@ class NormSettings(NamedTuple):
         epsilon: what is added to the variance.
         data_format: such as ``"NCHW"``.
         act: the name of the activation that ``paddle.nn.BatchNorm`` applies too, or None.
-        of_batch: whether it takes the statistics of the batch, at inference as well.
+        of_batch: whether it normalises by the statistics of the batch at inference, too.
     """
 
     mean: Tensor
@@ -144,14 +144,14 @@ def norm_settings(norm: nn.Layer) -> NormSettings:
 
 
 def is_hooked(layer: nn.Layer) -> bool:
-    """Whether a forward hook of somebody's is on a layer: no public method tells."""
+    """Whether a layer has forward hooks: no public method tells."""
     own: Any = layer
     return bool(own._forward_pre_hooks or own._forward_post_hooks)
 
 
 def sub_layers(layer: nn.Layer) -> dict[str, nn.Layer | None]:
-    """Return the table of a layer's own sub-layers, to change: ``add_sublayer`` can't replace one
-    whose name has a dot in it, and ``named_children`` leaves out what is None.
+    """Return the table of a layer's own sub-layers, which may be changed: ``add_sublayer`` can't
+    replace one whose name has a dot in it, and ``named_children`` leaves out those that are None.
     """
     own: Any = layer
     return own._sub_layers
@@ -159,7 +159,7 @@ def sub_layers(layer: nn.Layer) -> dict[str, nn.Layer | None]:
 
 def optimizer_of(model: paddle.Model) -> paddle.optimizer.Optimizer:
     """Return the optimiser of a ``paddle.Model``: distributed training replaces the one that
-    ``prepare`` was given, and no public attribute has the one that is in use.
+    ``prepare`` was given, and no public attribute holds the one that is in use.
     """
     own: Any = model
     return own._optimizer
@@ -179,15 +179,15 @@ def adaptive_pool_settings(pool: nn.Layer) -> tuple[Any, bool]:
 
 
 def set_channels_of_norm(norm: nn.Layer, channels: int) -> None:
-    """Tell a norm or PReLU how many channels its parameters now have: it prints and checks that."""
+    """Set how many channels a norm or PReLU says it has, after its parameters were replaced."""
     for name in ("_num_features", "_num_parameters"):
         if hasattr(norm, name):
             setattr(norm, name, channels)
 
 
 def set_full_name_of_copy(layer: nn.Layer) -> None:
-    """Give a deep copy a full name of its own: it has the original's, and ``paddle.summary`` takes
-    layers of one full name for one layer.
+    """Give a deep copy a full name of its own: it has the original's, and ``paddle.summary`` counts
+    layers with the same full name as one.
     """
     own: Any = layer
     own._full_name = paddle.utils.unique_name.generate(layer.full_name().rpartition("_")[0])
@@ -203,21 +203,21 @@ def is_allocated(tensor: Tensor) -> bool:
 
 
 def allocated_bytes() -> int:
-    """Return what the CPU's allocator has given out; ``paddle.device`` tells of GPUs alone."""
+    """Return the bytes allocated on the CPU; ``paddle.device`` only tells those of GPUs."""
     from paddle.base import core
 
     return core.host_memory_stat_current_value("Allocated", 0)
 
 
 def reset_peak_of_allocated() -> None:
-    """Forget the highest of :func:`allocated_bytes`."""
+    """Reset the peak of :func:`allocated_bytes`."""
     from paddle.base import core
 
     core.host_memory_stat_reset_peak_value("Allocated", 0)
 
 
 def peak_of_allocated() -> int:
-    """Return the highest of :func:`allocated_bytes` since the reset."""
+    """Return the peak of :func:`allocated_bytes` since the reset."""
     from paddle.base import core
 
     return core.host_memory_stat_peak_value("Allocated", 0)
@@ -227,8 +227,8 @@ def peak_of_allocated() -> int:
 
 
 def operators() -> Mapping[str, Any]:
-    """Return the operators that eager mode calls, by name: to count what ``F`` functions compute,
-    which no hook of a layer sees. The module holds a few other things, too.
+    """Return the operators that eager mode calls, by name: to count what the functions of ``F``
+    compute, which no hook of a layer sees. A few entries are no operators.
     """
     from paddle import _C_ops
 
@@ -242,22 +242,22 @@ def legacy_operators() -> Mapping[str, Any]:
     return vars(_legacy_C_ops)
 
 
-#: The one of :func:`operators` that runs a custom operator in C++, whose name it is given first.
+#: The one of :func:`operators` that runs custom operators in C++; its first argument is their name.
 CUSTOM_OPERATOR = "_run_custom_op"
 
 
 def conv2d_gradients(
     x: Tensor, weight: Tensor, gradient: Tensor, settings: ConvSettings
 ) -> tuple[Tensor, Tensor]:
-    """Return the gradients of ``F.conv2d`` for input and kernel, with gradients of their own.
+    """Return the gradients of ``F.conv2d`` for input and kernel; they have gradients of their own.
 
-    ``paddle.grad`` gives them only after the convolution was computed again.
+    With ``paddle.grad`` the convolution would have to be recomputed first.
 
     Args:
         x: the input, ``[N, C, H, W]``.
         weight: the kernel.
         gradient: that of the output.
-        settings: of the convolution, which is not depthwise, with padding as numbers.
+        settings: those of the convolution, which is not depthwise and has its padding as integers.
     """
     pads = settings.padding
     pads = [pads, pads] if isinstance(pads, int) else list(pads)
@@ -266,8 +266,8 @@ def conv2d_gradients(
 
 
 def old_ir() -> ContextManager[None]:
-    """Write programs in the older format, the only one that oneDNN and VisualDL read. Paddle is
-    in static mode meanwhile.
+    """Write programs in the older format, the only one that oneDNN and VisualDL read. Within the
+    block Paddle is in static mode.
     """
     from paddle.pir_utils import OldIrGuard
 
@@ -275,14 +275,14 @@ def old_ir() -> ContextManager[None]:
 
 
 def read_program(content: bytes) -> Any:
-    """Return a ``ProgramDesc``, to look into an older program and change it."""
+    """Return a program in the older format as a ``ProgramDesc``, to read and to change it."""
     from paddle.base import core
 
     return core.ProgramDesc(content)
 
 
 def elementwise_in_old_ir(kind: str) -> Any:
-    """Return ``F.sigmoid`` and the like for the older format, lost in Paddle 3.3."""
+    """Return ``F.sigmoid`` and the like for the older format, which Paddle 3.3 no longer has."""
     from paddle.base.layer_helper import LayerHelper
 
     def function(x, name=None):
@@ -298,7 +298,7 @@ def elementwise_in_old_ir(kind: str) -> Any:
 
 
 def weights_folder() -> Path:
-    """Return where Paddle keeps the weights that it downloads; no function tells."""
+    """Return the folder of the weights that Paddle downloads; no public function tells."""
     from paddle.utils import download as module
 
     return Path(module.WEIGHTS_HOME)

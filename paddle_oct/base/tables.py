@@ -12,25 +12,25 @@ from tabulate import tabulate
 
 from .names import look_up
 
-FORMS = {"table": "simple", "markdown": "github", "csv": None, "json": None}
+FORMATS = {"table": "simple", "markdown": "github", "csv": None, "json": None}
 
 
-def render(rows: Sequence[Any], form: str, headers: Sequence[str] = ()) -> str:
+def render(rows: Sequence[Any], format: str, headers: Sequence[str] = ()) -> str:
     """Return a table as text.
 
     Args:
         rows: for ``"table"`` and ``"markdown"`` the cells as text, row by row; for ``"csv"`` and
             ``"json"`` dicts.
-        form: one of these four.
-        headers: of a table, or of Markdown.
+        format: one of these four.
+        headers: the titles of the columns, for ``"table"`` and ``"markdown"``.
 
     Raises:
-        ValueError: there is no such form.
+        ValueError: there is no such format.
     """
-    style = look_up(form, FORMS, "format")
-    if form == "json":
+    style = look_up(format, FORMATS, "format")
+    if format == "json":
         return json.dumps(list(rows), indent=2)
-    if form == "csv":
+    if format == "csv":
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""Timing functions in turns, so that what else the machine does falls on all of them alike."""
+"""Timing functions in turns, so that other load on the machine affects all of them alike."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Timing:
 
     Attributes:
         median: of the repeats.
-        spread: half the distance of the quartiles; 0 of one run.
-        fastest: the shortest of them.
+        spread: half the distance between the quartiles; 0 for one run.
+        fastest: the shortest of the repeats.
     """
 
     median: float
@@ -26,14 +26,14 @@ class Timing:
 
 
 def interleave(runs: Sequence[Callable[[], Any]], repeats: int) -> list[Timing]:
-    """Time several functions in turns.
+    """Time several functions in turns, and return the timing of each.
 
     Args:
         runs: what to time.
-        repeats: how often each runs, 1 or more, after three times to warm up.
+        repeats: how often each runs, 1 or more, after three runs that are not timed.
 
     Raises:
-        ValueError: there are no repeats.
+        ValueError: ``repeats`` is less than 1.
     """
     return [summary(seconds) for seconds in take_turns(runs, repeats)]
 
@@ -41,7 +41,7 @@ def interleave(runs: Sequence[Callable[[], Any]], repeats: int) -> list[Timing]:
 def take_turns(
     runs: Sequence[Callable[[], Any]], repeats: int, warm_up: int = _WARMUP
 ) -> list[list[float]]:
-    """Return for each function the seconds of every repeat, all of them in turns.
+    """Run several functions in turns, and return for each the seconds of every repeat.
 
     Args:
         runs: what to time.
@@ -49,7 +49,7 @@ def take_turns(
         warm_up: how often each runs before that, without being timed.
 
     Raises:
-        ValueError: there are no repeats.
+        ValueError: ``repeats`` is less than 1.
     """
     if repeats < 1:
         raise ValueError(f"repeats must be 1 or more, got {repeats}")

@@ -11,7 +11,7 @@ import click
 
 from paddle_oct.base.figures import PICTURES
 from paddle_oct.base.files import check_output, write_atomically
-from paddle_oct.base.tables import FORMS
+from paddle_oct.base.tables import FORMATS
 
 from .options import together
 
@@ -59,7 +59,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     return together(
         click.option(
             "--format",
-            type=click.Choice(list(FORMS)),
+            type=click.Choice(list(FORMATS)),
             default="table",
             show_default=True,
             help="What to print or write.",

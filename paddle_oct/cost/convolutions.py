@@ -1,4 +1,4 @@
-"""What the kinds of convolution cost beside each other."""
+"""Comparing the costs of different kinds of convolution."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def compare_convolutions(
     alpha: float = 0.5,
 ) -> list[ConvolutionCost]:
     """Count what a convolution costs as an ordinary, a grouped, a depthwise separable, a
-    heterogeneous, a dual and an octave one, and as octave ones of the last kinds.
+    heterogeneous, a dual and an octave one, and as an octave one of ``HetConv`` or ``DualConv``.
 
     Args:
         in_channels, out_channels, stride: as in ``paddle.nn.Conv2D``, without biases.
         kernel_size (int): odd; the map is padded by its half.
         size (int): height and width of the input.
         groups (int): of the grouped convolution and of ``DualConv``.
-        p (int): the part of ``HetConv``.
+        p (int): the ``p`` of ``HetConv``.
         alpha (float): the share of low-frequency channels of the octave convolutions.
 
     Returns:
-        A row per kind; the ratios are to the ordinary convolution. Octave convolutions of a kind
-        are left out where their bands don't divide by ``p`` or ``groups``.
+        A row per kind; the ratios are to the ordinary convolution. An octave convolution of
+        ``HetConv`` or ``DualConv`` is left out if its bands don't divide by ``p`` or ``groups``.
 
     Raises:
         TypeError, ValueError: an argument is out of range or does not divide the channels.
@@ -83,7 +83,7 @@ def compare_convolutions(
         "bias_attr": False,
     }
     layers: dict[str, nn.Layer] = {}
-    for name in reversed(kinds):  # ours first: their errors say what would be right
+    for name in reversed(kinds):  # ours first, as their errors say what to use instead
         try:
             layers[name] = kinds[name](in_channels, out_channels, **common)
         except ValueError:
@@ -101,7 +101,7 @@ def compare_convolutions(
 
 
 class _FromMap(nn.Layer):
-    """An octave convolution of a map that is split into bands first."""
+    """An octave convolution that first splits a map into bands."""
 
     def __init__(self, conv: OctaveConv) -> None:
         super().__init__()

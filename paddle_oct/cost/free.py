@@ -1,4 +1,4 @@
-"""The operators that cost nothing by the definition of a profile: no sums of products."""
+"""The operators that a profile counts as free: they compute no sums of products."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _POOL_AND_RESIZE = """
     nearest_interp pool2d pool3d psroi_pool roi_align roi_pool trilinear_interp
 """
 
-_JUDGE = """
+_LOSS_OR_BOXES = """
     accuracy bce_loss cross_entropy_with_softmax hinge_loss huber_loss identity_loss kldiv_loss
     label_smooth log_loss nll_loss sigmoid_cross_entropy_with_logits box_clip box_coder
     distribute_fpn_proposals generate_proposals matrix_nms multiclass_nms3 nms prior_box yolo_box
@@ -81,16 +81,16 @@ _JUDGE = """
 
 _FREE = frozenset(
     f"{_MAKE} {_MOVE} {_ELEMENTWISE} {_ACTIVATE} {_REDUCE} {_NORMALISE} {_POOL_AND_RESIZE} "
-    f"{_JUDGE}".split()
-) | {"_run_python_op"}  # what such an operator calls is seen itself
+    f"{_LOSS_OR_BOXES}".split()
+) | {"_run_python_op"}  # the operators that a PyLayer calls are counted themselves
 
 
 def is_free(name: str, tensors: Iterable[Tensor]) -> bool:
-    """Whether an operator costs no multiply-accumulates, or has to do with integers alone.
+    """Whether an operator costs no multiply-accumulates, or has no floating-point Tensors.
 
     Args:
         name: its name.
-        tensors: what it was given and what it returned.
+        tensors: the Tensors that it was given and that it returned.
     """
     return name.replace("legacy.", "") in _FREE or not any(
         tensor.dtype in _FLOATING for tensor in tensors

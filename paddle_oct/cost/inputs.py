@@ -1,4 +1,4 @@
-"""The input that a network is run on: its shape or shapes, and zeros of them."""
+"""The input that a network is run on: its shape or shapes, and zeros of these shapes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_sizes(input_size: InputSize) -> list[list[int]]:
     """Return a shape or a list of shapes as a list of shapes.
 
     Raises:
-        TypeError, ValueError: there is something else in it than positive integers.
+        TypeError, ValueError: it holds anything but positive integers.
     """
     if not isinstance(input_size, (tuple, list)) or not input_size:
         raise TypeError(f"input_size must be a shape such as (1, 3, 224, 224), got {input_size!r}")
@@ -38,12 +38,12 @@ def make_inputs(model: nn.Layer, sizes: list[list[int]], dtype: Any) -> list[Any
     """Return zeros of these shapes, as a pair of bands for a layer that takes one.
 
     Args:
-        model: the network that is to be given them.
+        model: the network that will be run on them.
         sizes: as from :func:`check_sizes`.
         dtype: the name of a dtype.
 
     Raises:
-        ValueError: the layer takes other bands than this shape has channels.
+        ValueError: the shape is not ``[N, C, H, W]`` with the channels of the layer's bands.
     """
     inputs: list[Any] = [paddle.zeros(size, dtype) for size in sizes]
     bands = _bands(model)

@@ -20,11 +20,14 @@ def measure_latency(
 ) -> list[Latency]:
     """Measure the forward pass of networks in evaluation mode, eager and without gradients.
 
-    They take turns, so that what else the machine does falls on all of them alike.
+    They take turns, so that other load on the machine affects all of them alike.
 
     Args:
         contenders: networks and their inputs.
         repeats: how often each runs, 1 or more, after three runs that do not count.
+
+    Raises:
+        ValueError: ``repeats`` is less than 1.
     """
     with kept_modes(*(model for model, _ in contenders), training=False), paddle.no_grad():
         timings = interleave([partial(_run, *contender) for contender in contenders], repeats)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 
 def macs_law(alpha: float, alpha_out: float | None = None) -> float:
-    """Return the multiply-accumulates of one octave convolution of stride 1.
+    """Return the share of the vanilla convolution's multiply-accumulates, at stride 1.
 
     That is ``1 - 3/4 (a + b - ab)`` from alpha ``a`` to alpha ``b``, so with one alpha
     ``1 - 3/4 alpha (2 - alpha)``.
 
     Args:
-        alpha: of the input.
-        alpha_out: of the output; by default that of the input.
+        alpha: that of the input, in [0, 1].
+        alpha_out: that of the output; by default the same.
     """
     a, b = alpha, alpha if alpha_out is None else alpha_out
     return 1 - 0.75 * (a + b - a * b)
 
 
 def memory_law(alpha: float) -> float:
-    """Return the memory of an octave feature: ``1 - 3/4 alpha``."""
+    """Return the share of the vanilla feature's memory: ``1 - 3/4 alpha``; ``alpha`` in [0, 1]."""
     return 1 - 0.75 * alpha

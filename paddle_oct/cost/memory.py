@@ -25,19 +25,19 @@ def tensors_in(value: Any) -> list[Tensor]:
 
 
 def bytes_of(tensors: Iterable[Tensor]) -> int:
-    """Return the memory of Tensors; one that is there twice counts once."""
+    """Return the memory of Tensors in bytes; one that occurs twice counts once."""
     unique = {id(tensor): tensor for tensor in tensors}
     return sum(prod(tensor.shape) * tensor.element_size() for tensor in unique.values())
 
 
 @dataclass
 class Storage:
-    """A piece of memory that one Tensor or several share.
+    """A piece of memory of one Tensor, or of several that share it.
 
     Args:
         start: its address.
-        size: in bytes, as far as a Tensor of it was seen.
-        tensors: how many of those that were seen are alive.
+        size: in bytes, up to the end of the last Tensor that was seen in it.
+        tensors: how many of the Tensors that were seen in it are alive.
         fixed: whether it holds a parameter or a buffer.
         kept: whether autograd keeps it.
     """
@@ -73,7 +73,7 @@ class FeatureMemory:
                 self.live -= storage.size
 
     def see(self, tensor: Tensor) -> Storage | None:
-        """Take note of a Tensor and return its storage, None for an empty one."""
+        """Take note of a Tensor and return its storage; None if it is empty or not allocated."""
         size = bytes_of([tensor])
         if not size or not is_allocated(tensor):
             return None
@@ -93,7 +93,7 @@ class FeatureMemory:
         return storage
 
     def sample(self) -> None:
-        """Compare what is alive now with the peak so far."""
+        """Raise the peak to what is alive now, if that is more."""
         self.peak = max(self.peak, self.live)
 
     def _holding(self, address: int) -> Storage | None:
@@ -128,7 +128,7 @@ class BackwardMemory:
     """A model of the backward pass, from what the forward pass kept for it.
 
     Args:
-        parameters: their gradients stay after the pass, those of feature maps do not.
+        parameters: their gradients stay until the end of the pass, those of feature maps do not.
     """
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
@@ -137,15 +137,15 @@ class BackwardMemory:
         self._steps = [_Step()]
 
     def start(self) -> None:
-        """An operator starts; what is kept from now on is kept for it."""
+        """Note that an operator starts; what is kept from now on is kept for it."""
         self._steps.append(_Step())
 
     def keep(self, size: int) -> None:
-        """Autograd keeps so many bytes, for the operator that ran last or is running."""
+        """Note that autograd keeps ``size`` bytes for the operator that started last."""
         self._steps[-1].kept += size
 
     def end(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-        """The operator ends."""
+        """Note what the operator that started last was given and what it returned."""
         step = self._steps[-1]
         for tensor in inputs:
             if tensor.stop_gradient:
@@ -158,7 +158,7 @@ class BackwardMemory:
         step.gradients += bytes_of(t for t in outputs[:1] if not t.stop_gradient)
 
     def peak(self) -> int:
-        """Return the most that is alive at once when every operator frees what was kept for it."""
+        """Return the most bytes alive at once, if each operator then frees what was kept for it."""
         live = peak = sum(step.kept for step in self._steps)
         for step in reversed(self._steps):
             peak = max(peak, live + step.parameter_gradients + step.gradients)

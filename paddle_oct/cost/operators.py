@@ -1,7 +1,7 @@
 """The multiply-accumulates of Paddle's operators, from the shapes that go in and come out.
 
-The functions of the table are given what the operator of ``paddle._C_ops`` with their name is
-given, then what it returns.
+A function of the table is called with the arguments of the operator of ``paddle._C_ops`` that has
+its name, and with what that returned.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any, Callable, Mapping, Sequence, Union
 
 from paddle import Tensor, nn
 
-#: The name of an operator, or a kind of layer.
+#: The name of an operator, or a class of layers.
 Operator = Union[str, "type[nn.Layer]"]
 
-#: Returns the multiply-accumulates of a call from its arguments and what it returned.
+#: Returns the multiply-accumulates of a call, from its arguments and from what it returned.
 Count = Callable[[Sequence[Any], Any], int]
 
 
@@ -96,20 +96,22 @@ _TABLE: dict[Operator, Count] = {
 
 
 def register_operator(operator: Operator, count: Count) -> None:
-    """Say how many multiply-accumulates an operator needs, for all profiles from now on.
+    """Set how many multiply-accumulates an operator needs, for all profiles from now on.
 
     Args:
         operator: its name, as ``Profile.uncounted`` shows it: that of the function in
             ``paddle._C_ops`` without a final underscore, or that of a custom operator in C++. Or a
-            kind of layer: its formula then stands for everything in it, and it makes one row. A
-            formula for an operator or a layer that has one already takes its place.
-        count: called with the operator's arguments in their order (a list; those given by name
-            come last) and what it returned, which is a list of a custom operator. Of a layer, with
-            the layer and what its ``forward`` was given, and what that returned. Returns the
-            number, 0 for an operator that multiplies nothing.
+            class of layers: the formula then counts everything in such a layer, which makes one
+            row. A new formula replaces the earlier one.
+        count: the formula, which returns the number; 0 for an operator that multiplies nothing.
+            For an operator it is called with a list of the operator's arguments in their order
+            (those given by name last) and with what it returned (a list if it is a custom
+            operator). For a layer it is called with a tuple of the layer and the arguments of its
+            ``forward``, and with what that returned.
 
     Raises:
-        TypeError: ``operator`` is neither a name nor a kind of layer, or ``count`` no function.
+        TypeError: ``operator`` is neither a name nor a class of layers, or ``count`` can't be
+            called.
 
     Examples:
         >>> import paddle
@@ -127,7 +129,7 @@ def register_operator(operator: Operator, count: Count) -> None:
 
 
 def table_with(operators: Mapping[Operator, Count]) -> dict[Operator, Count]:
-    """Return the table of formulas, with others that take the place of those it has.
+    """Return the table of formulas with further ones, which replace those of the same operators.
 
     Raises:
         TypeError: as :func:`register_operator`.
@@ -158,7 +160,7 @@ _NAMES = {
 def by_position(name: str, args: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
     """Return an operator's arguments in their order, whether given by name or not.
 
-    Where that order is not known, those given by name come last.
+    If the order is not known, those given by name come last.
     """
     if name not in _NAMES:
         return [*args, *named.values()]
@@ -166,14 +168,14 @@ def by_position(name: str, args: Sequence[Any], named: Mapping[str, Any]) -> lis
     return [*args, *(next((named[n] for n in names if n in named), None) for names in missing)]
 
 
-# Where an operator keeps its dilation; the others have it in front of their groups.
+# The position of the dilation among the arguments: it differs between the operators.
 _DILATION = {"conv2d": 5, "conv3d": 6, "depthwise_conv2d": 6}
 
 
 def check_kernel_fits(name: str, args: Sequence[Any]) -> None:
     """Refuse a convolution whose kernel is larger than its padded input.
 
-    Paddle 3.3.1 on the CPU computes an output of negative size then, and hangs or crashes.
+    Paddle 3.3.1 on the CPU would compute an output of negative size, and hang or crash.
 
     Raises:
         ValueError: the kernel is larger.

@@ -29,39 +29,39 @@ def profile(
     whole: tuple[type, ...] = (OctaveConv,),
     operators: Mapping[Operator, Count] | None = None,
 ) -> Profile:
-    """Say what a network costs.
+    """Find out what a network costs.
 
     The network is run once in evaluation mode and, for the memory of training, once forward in
-    training mode. It is left as it was: modes, running statistics, random numbers.
+    training mode. It is left unchanged: modes, running statistics, random numbers.
 
     Multiply-accumulates are those of convolutions (grouped, depthwise, transposed and deformable
     ones too), linear layers, other matrix products and recurrent layers, whether a layer computes
     them or ``forward`` calls a function. Biases, norms, activations, pooling and additions are not
     counted. A padded convolution counts the zeros of its padding, and a transposed one the products
     that its padding cuts off. ``Profile.uncounted`` names the other operators that ran and may
-    multiply, such as Fourier transforms, fused attention, and operators of one's own in C++; say
-    with ``operators`` or :func:`register_operator` what they need.
+    multiply, such as Fourier transforms, fused attention, and custom operators in C++; give their
+    formulas by ``operators`` or :func:`register_operator`.
 
     Args:
         model: any network.
         input_size: the shape of its input, such as ``(1, 3, 224, 224)``, or a list of shapes, one
-            per argument of ``forward``. Layers that take an octave feature are given a pair of the
-            bands of this one shape.
+            per argument of ``forward``. A layer that takes an octave feature gets a pair of bands
+            that together have this shape.
         name: what to call it; by default its class.
         dtype: of the input.
         training: whether to find out the memory of training.
         repeats: how often to measure the time of a forward pass; 0: not at all.
-        whole: kinds of layers that make one row with everything in them.
-        operators: formulas for operators and kinds of layers, for this profile alone; what they are
-            given is said at :func:`register_operator`.
+        whole: classes of layers that make one row with everything in them.
+        operators: formulas for operators and classes of layers, for this profile alone, as in
+            :func:`register_operator`.
 
     Returns:
         The costs, for the whole batch.
 
     Raises:
         TypeError, ValueError: a size is no positive integer, ``operators`` holds something else
-            than formulas, or the network fails on the input; the message names the layer in which
-            it does and the shape that this was given.
+            than formulas, or the network fails on the input; the message names the layer that
+            fails and the shape that this layer was given.
 
     Examples:
         >>> from paddle_oct import OctaveConv
@@ -79,20 +79,20 @@ def profile(
     table = table_with(operators or {})
     whole = (*whole, *(kind for kind in table if isinstance(kind, type)))
     tracer = Tracer(model, whole, table)
-    with fast_kernels(False):  # products that only save time are not the network's
+    with fast_kernels(False):  # which multiply more, to save time
         tracer.run(inputs, training=False)
     rows = tracer.rows
     kept: dict[str, int] = {}
     kept_total = step = None
     if training:
-        again = Tracer(model, whole, table)
-        again.run(inputs, training=True)
-        kept = {row.name: row.kept_bytes for row in again.rows.values()}
+        in_training = Tracer(model, whole, table)
+        in_training.run(inputs, training=True)
+        kept = {row.name: row.kept_bytes for row in in_training.rows.values()}
         kept_total = sum(kept.values())
-        step = again.backward.peak()
-        for row_name, row in again.rows.items():  # a layer that only training uses
+        step = in_training.backward.peak()
+        for row_name, row in in_training.rows.items():  # with layers that only training uses
             rows.setdefault(row_name, dataclasses.replace(row, macs=0, output_bytes=0))
-        del again
+        del in_training
     layers = tuple(_layer_cost(row, kept.get(row.name, 0), whole) for row in rows.values())
     parameters = model.parameters()
     trainable = [p for p in parameters if not p.stop_gradient]

@@ -1,4 +1,4 @@
-"""Letting Paddle report, while a network runs, which operators it calls and what autograd keeps."""
+"""Reporting which operators Paddle calls while a network runs, and what autograd keeps."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from paddle import Tensor
 
 from paddle_oct.base.private import CUSTOM_OPERATOR, legacy_operators, operators
 
-#: Called with an operator's name, the operator, its arguments and those given by name, in place of
-#: the operator; returns what the operator returns.
+#: Called in place of an operator: with its name, the operator, the arguments given by position and
+#: those given by name. Returns what the operator returns.
 Report = Callable[[str, Callable[..., Any], Sequence[Any], Mapping[str, Any]], Any]
 
-# The operators of the Tensor type that are no functions of ``paddle._C_ops``.
+# The operators of the Tensor type that are not functions of ``paddle._C_ops``.
 TENSOR_OPERATORS = (
     *("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__"),
     *("__truediv__", "__rtruediv__", "__matmul__"),
@@ -25,12 +25,12 @@ TENSOR_OPERATORS = (
 
 @contextmanager
 def reported_operators(report: Report) -> Iterator[None]:
-    """Let every eager operator that Python calls go through ``report`` meanwhile.
+    """Call ``report`` within the block in place of every eager operator that Python calls.
 
-    Such an operator is a function of ``paddle._C_ops`` or an operator of the Tensor type, so
-    functional calls in somebody's ``forward`` are seen like layers are. An operator in place goes
-    by the name of the other, a custom operator in C++ by the name that it was registered with, and
-    an older operator (``paddle._legacy_C_ops``) by ``"legacy."`` and its name.
+    Such an operator is a function of ``paddle._C_ops`` or an operator of the Tensor type, so the
+    functions that a ``forward`` calls are seen as layers are. An in-place operator is reported by
+    the name of the ordinary one, a custom operator in C++ by the name that it was registered with,
+    and an older operator (``paddle._legacy_C_ops``) by ``"legacy."`` and its name.
     """
     before = _find_operators()
     try:
@@ -59,7 +59,7 @@ def _find_operators() -> list[tuple[Any, str, str, Callable[..., Any]]]:
     """Return where Python finds operators: the place, the name there, the operator's own name, and
     the operator.
 
-    Some modules of Paddle import operators by name, ``paddle.tensor.linalg.matmul`` for one.
+    Some modules of Paddle import operators by name, as ``paddle.tensor.linalg`` does ``matmul``.
     """
     names = {id(f): f"legacy.{name}" for name, f in legacy_operators().items()}
     names.update({id(f): _without_underscore(name) for name, f in operators().items()})
@@ -81,14 +81,14 @@ def _without_underscore(name: str) -> str:
 
 
 @contextmanager
-def watched_by_autograd(keep: Callable[[Tensor], None]) -> Iterator[None]:
-    """Call ``keep`` meanwhile with a view of every Tensor that autograd keeps for the backward
-    pass; it lives as long as autograd keeps the Tensor.
+def reported_saved_tensors(keep: Callable[[Tensor], None]) -> Iterator[None]:
+    """Call ``keep`` within the block with a view of every Tensor that autograd keeps for the
+    backward pass. The view lives as long as autograd keeps the Tensor.
 
     Tensors that a ``paddle.autograd.PyLayer`` gives to ``ctx.save_for_backward`` are among them.
 
     Raises:
-        ValueError: others watch already; Paddle allows one pair of hooks at a time.
+        ValueError: there are such hooks already; Paddle allows one pair at a time.
     """
 
     def pack(tensor: Tensor) -> Tensor:

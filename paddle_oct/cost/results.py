@@ -1,4 +1,4 @@
-"""What :func:`profile` found: plain values, and how they print."""
+"""What :func:`profile` returns: plain values, and how they are printed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class LayerCost:
 
     Args:
         name: its name in the network, as in ``named_sublayers``.
-        kind: its class.
+        kind: the name of its class.
         output_shapes: the different shapes of the Tensors that it returned.
         calls: how often it ran.
-        parameters: numbers in it. A layer with sub-layers has its own only, unless it counts whole.
+        parameters: how many parameters it has; those of sub-layers only if they have no rows.
         macs: multiply-accumulates of all its calls.
-        output_bytes: memory of the feature maps that it made.
-        kept_bytes: memory of the feature maps that training keeps because of it and that no layer
-            before it keeps already.
+        output_bytes: memory of the feature maps that it computed.
+        kept_bytes: memory of the feature maps that training keeps for it and that are not already
+            kept for an earlier layer.
     """
 
     name: str
@@ -42,14 +42,15 @@ class MemoryCost:
     Args:
         weights: parameters and buffers, running means and variances among them.
         gradients: of the trainable parameters.
-        features: the feature maps that all layers make, added up; the paper's Table 1 compares
+        features: the feature maps that all layers compute, added up; the paper's Table 1 compares
             this for one layer.
         inference: the feature maps alive at the same time, input included, at the peak of a run
             in evaluation mode without gradients.
         training: the feature maps that autograd keeps from the forward pass for the backward pass,
             input included. None if it was not asked for.
-        step: the peak of a training step beside weights, gradients and optimiser: ``training`` and
-            the gradients that are on their way in the backward pass. None if not asked for.
+        step: the peak of a training step without weights, their gradients and the optimiser:
+            ``training``, and the gradients of feature maps that the backward pass holds. None if it
+            was not asked for.
     """
 
     weights: int
@@ -60,14 +61,14 @@ class MemoryCost:
     step: int | None = None
 
     def optimizer(self, slots: int) -> int:
-        """Return the state of an optimiser: ``slots`` numbers a parameter.
+        """Return the bytes of an optimiser's state of ``slots`` numbers per parameter.
 
-        None for SGD, 1 for Momentum, 2 for Adam.
+        ``slots`` is 0 for SGD, 1 for Momentum and 2 for Adam.
         """
         return slots * self.gradients
 
     def training_total(self, slots: int = 1) -> int:
-        """Return all that training holds at its peak, with an optimiser of ``slots``.
+        """Return the bytes that training holds at its peak; ``slots`` as in :meth:`optimizer`.
 
         Raises:
             ValueError: the profile was made without the training memory.
@@ -83,7 +84,7 @@ class Latency:
 
     Args:
         milliseconds: the median.
-        spread: half the distance of the quartiles, in milliseconds.
+        spread: half the distance between the quartiles, in milliseconds.
         images_per_second: batch size over median.
         repeats: how many runs it is the median of.
     """
@@ -96,18 +97,18 @@ class Latency:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a network costs, as :func:`profile` found.
+    """What a network costs; :func:`profile` returns it.
 
     Args:
         name: what to call the network.
         input_size: the shape of its input, or the shapes.
-        parameters: numbers in its parameters, running means and variances included, as
-            ``paddle.summary`` counts.
-        trainable: those that training changes.
+        parameters: how many it has, running means and variances included, as ``paddle.summary``
+            counts them.
+        trainable: how many of them training changes.
         macs: multiply-accumulates of convolutions and matrix products, of the whole batch.
         memory: what it needs.
         latency: the measured time, if asked for.
-        layers: a row per layer that did something, in the order of the run.
+        layers: a row per layer that ran, in the order of the run.
         uncounted: how often operators ran that may multiply and that ``macs`` knows no formula for.
     """
 
@@ -127,15 +128,18 @@ class Profile:
         plain["layers"] = list(plain["layers"])
         return plain
 
-    def table(self, form: str = "table") -> str:
+    def table(self, format: str = "table") -> str:
         """Return the layers as a table.
 
         Args:
-            form: ``"table"``, ``"markdown"``, ``"csv"`` or ``"json"``.
+            format: ``"table"``, ``"markdown"``, ``"csv"`` or ``"json"``.
+
+        Raises:
+            ValueError: there is no such format.
         """
         headers = ("layer", "kind", "output", "parameters", "MACs", "output", "kept")
-        if form in ("csv", "json"):
-            return render([dataclasses.asdict(layer) for layer in self.layers], form)
+        if format in ("csv", "json"):
+            return render([dataclasses.asdict(layer) for layer in self.layers], format)
         rows = [
             (
                 layer.name or "(the network itself)",
@@ -148,7 +152,7 @@ class Profile:
             )
             for layer in self.layers
         ]
-        return render(rows, form, headers)
+        return render(rows, format, headers)
 
     def __repr__(self) -> str:
         m = self.memory

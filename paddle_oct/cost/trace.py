@@ -17,10 +17,10 @@ from paddle_oct.base.private import is_allocated, sub_layers, without_to_static
 from .free import is_free
 from .memory import BackwardMemory, FeatureMemory, tensors_in
 from .operators import Count, Operator, by_position, check_kernel_fits
-from .reporting import reported_operators, watched_by_autograd
+from .reporting import reported_operators, reported_saved_tensors
 
-# What watches operators and autograd is global to the process: two runs at a time would each put
-# back what the other had put in place.
+# Operators and autograd are reported for the whole process: of two runs at a time, each would undo
+# what the other has set.
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -43,9 +43,9 @@ class _Frame:
 
     name: str
     layer: nn.Layer
-    row: str  # the name of the layer that its cost counts for
-    closed: bool  # whether its sub-layers' cost counts for it
-    counted: bool  # whether a formula counts it, or a layer that it is in
+    row: str  # the name of the layer whose row its cost is added to
+    closed: bool  # whether the cost of its sub-layers is added to the same row
+    counted: bool  # whether there is a formula for it, or for a layer that it is in
     shapes: list[list[int]]
 
 
@@ -55,7 +55,7 @@ class Tracer:
     Args:
         model: the network.
         whole: layers that count as one with everything in them.
-        table: the formula of each operator, and of layers that have one; they count as one, too.
+        table: the formulas of operators and of layers; a layer with a formula counts as one, too.
 
     Attributes:
         rows: what each layer did, in the order in which they first did something.
@@ -72,7 +72,7 @@ class Tracer:
         self.uncounted: dict[str, int] = {}
         self._whole = whole
         self._table = table
-        self._watched = self._outside_of_wholes()
+        self._watched = self._layers_to_watch()
         fixed = [*model.parameters(), *model.buffers()]
         self.memory = FeatureMemory(fixed)
         self.backward = BackwardMemory(fixed)
@@ -86,16 +86,19 @@ class Tracer:
             ValueError: the network fails on these inputs; the message names the layer.
         """
         with _ONE_AT_A_TIME, ExitStack() as stack:
-            stack.enter_context(_as_it_was(self.model, training))
+            stack.enter_context(_restored(self.model, training))
             stack.enter_context(self._hooks())
-            stack.enter_context(without_to_static())  # a program's operators are out of sight
+            # A static program would not report its operators.
+            stack.enter_context(without_to_static())
             stack.enter_context(reported_operators(self._report))
-            stack.enter_context(watched_by_autograd(self._keep) if training else paddle.no_grad())
+            stack.enter_context(
+                reported_saved_tensors(self._keep) if training else paddle.no_grad()
+            )
             for tensor in tensors_in(inputs):
                 self.memory.see(tensor)
             try:
                 self.model(*inputs)
-            except Exception as error:  # whatever somebody's forward raises
+            except Exception as error:  # a forward may raise anything
                 raise ValueError(self._explain(error, inputs)) from error
 
     # -- layers -----------------------------------------------------------------------------------
@@ -112,7 +115,7 @@ class Tracer:
             for hook in hooks:
                 hook.remove()
 
-    # Paddle's types know no hook that returns None.
+    # The results are Any because Paddle's types allow no hook that returns None.
     def _enter(self, layer: nn.Layer, inputs: Any) -> Any:
         name, _ = self._watched[id(layer)]
         parent = self._stack[-1] if self._stack else None
@@ -130,7 +133,7 @@ class Tracer:
         )
 
     def _leave(self, layer: nn.Layer, inputs: Any, output: Any) -> Any:
-        while self._stack[-1].layer is not layer:  # left by an exception that somebody caught
+        while self._stack[-1].layer is not layer:  # an exception left it, and was caught
             self._stack.pop()
         frame = self._stack.pop()
         outputs = tensors_in(output)
@@ -149,9 +152,9 @@ class Tracer:
         if frame.closed:
             row.output_bytes += sum(storage.size for storage in made.values())
 
-    def _outside_of_wholes(self) -> dict[int, tuple[str, nn.Layer]]:
-        """Return the name and the layer, by its identity, of all layers but those within one that
-        counts as one: a hook on its parts may change how it computes.
+    def _layers_to_watch(self) -> dict[int, tuple[str, nn.Layer]]:
+        """Return the layers that get hooks, with their names, by their ``id``: all but the parts of
+        a layer that counts as one, as hooks on them may change how it computes.
         """
         named = list(self.model.named_sublayers(include_self=True))
         wholes = [x for _, x in named if isinstance(x, self._whole) or self._formula_of(x)]
@@ -227,8 +230,8 @@ class Tracer:
 
 
 @contextmanager
-def _as_it_was(model: nn.Layer, training: bool) -> Iterator[None]:
-    """Put a network into a mode, and afterwards leave it and the random numbers as they were."""
+def _restored(model: nn.Layer, training: bool) -> Iterator[None]:
+    """Set a network's mode within the block; then restore it, its state and the random numbers."""
     everything = [*model.parameters(), *model.buffers()]
     state = [t for t in everything if t.stop_gradient and is_allocated(t)]
     values = [tensor.clone() for tensor in state] if training else []

@@ -15,8 +15,8 @@ from .light_conv import ConvArguments, LightConv2D, PaddingMode
 class DSCConv(LightConv2D):
     """Depthwise separable convolution: one k x k kernel per channel, then a 1x1 convolution.
 
-    Norm and activation between the two, as in MobileNet, are two blocks with a ``Conv_BN_ACT``
-    each; this layer is the convolution alone.
+    This layer is the convolution alone. For a norm and an activation between the two, as in
+    MobileNet, use two ``Conv_BN_ACT``.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, padding_mode: as in
@@ -24,7 +24,7 @@ class DSCConv(LightConv2D):
         weight_attr (ParamAttr|None): of the 1x1 kernels, as in ``paddle.nn.Conv2D``.
         bias_attr (ParamAttr|bool|None): as in ``paddle.nn.Conv2D``: one bias per output channel.
         depthwise_attr (ParamAttr|None): of the k x k kernels. By default as ``weight_attr``, but
-            initialised so that they keep the variance of their input.
+            initialised so that their output has the variance of their input.
 
     Shape: ``[N, C, H, W]``, as in ``paddle.nn.Conv2D``.
 

@@ -24,8 +24,8 @@ class DualConv(MixedConv2D):
         stride, padding, dilation, padding_mode: as in ``paddle.nn.Conv2D``. The 1x1 kernels lie in
             the middle of the k x k ones.
         weight_attr (ParamAttr|None): as in ``paddle.nn.Conv2D``. An initialiser is given the shape
-            ``[N, k^2 M / groups + M, 1, 1]`` of all weights, the k x k kernels first; by default
-            their fan-in is thus what a filter really sees.
+            ``[N, k^2 M / groups + M, 1, 1]`` of all weights, the k x k kernels first, so its fan-in
+            is the number of weights of a whole filter.
         bias_attr (ParamAttr|bool|None): as in ``paddle.nn.Conv2D``: one bias per output channel.
 
     Shape: ``[N, C, H, W]``, as in ``paddle.nn.Conv2D``.

@@ -25,22 +25,23 @@ class HetConv(MixedConv2D):
     Channels and filters fall into ``p`` classes by their remainder, and the k x k kernels lead from
     a class to its own: they are one grouped convolution. The 1x1 kernels lead from a class to all
     others: with the classes in two halves, a grouped convolution leads from each half to the other,
-    a second one does the same within the halves, and so on. So a handful of convolutions, one and
-    the prime factors of ``p``, hold every kernel of the definition and nothing else; where ``p``
-    does not divide the filters, the last ``N % p`` of them take as many again.
+    a second one does the same within the halves, and so on. So a few convolutions, one for the
+    k x k kernels and one for each prime factor of ``p``, hold every kernel of the definition and
+    nothing else. If ``p`` does not divide ``N``, the last ``N % p`` filters have convolutions of
+    their own.
 
     Args:
         in_channels, out_channels: as in ``paddle.nn.Conv2D``.
-        p (int): the part; it divides ``in_channels``.
+        p (int): one of ``p`` kernels of a filter is k x k; it divides ``in_channels``.
         kernel_size (int|tuple|list): odd.
         stride, padding, dilation, padding_mode: as in ``paddle.nn.Conv2D``. The 1x1 kernels lie in
             the middle of the k x k ones.
         weight_attr (ParamAttr|None): as in ``paddle.nn.Conv2D``. An initialiser is given the shape
-            ``[N, k^2 M / p + M - M / p, 1, 1]``: for each filter its k x k kernels by rising
-            channel, then the 1x1 ones; by default their fan-in is thus what a filter really sees.
+            ``[N, k^2 M / p + M - M / p, 1, 1]``: for each filter its k x k kernels in the order
+            of the channels, then the 1x1 ones. So its fan-in is the number of weights of a filter.
         bias_attr (ParamAttr|bool|None): as in ``paddle.nn.Conv2D``: one bias per output channel.
 
-    Sub-layers: ``turns``, all whole turns of ``p`` filters, class by class, and ``rest``, the last
+    Sub-layers: ``turns``, the first ``N - N % p`` filters, class by class, and ``rest``, the last
     ``N % p`` filters; in each ``wide``, the k x k kernels, and ``pointwise1``, ... the 1x1 ones.
 
     Shape: ``[N, C, H, W]``, as in ``paddle.nn.Conv2D``.
@@ -104,7 +105,7 @@ class HetConv(MixedConv2D):
         return y if self.bias is None else y + self.bias.reshape([1, -1, 1, 1])
 
     def kernel(self) -> Tensor:
-        """Return the kernel ``[N, M, k, k]`` of the ``nn.Conv2D`` that does the same."""
+        """Return the kernel ``[N, M, k, k]`` of the ``nn.Conv2D`` that computes the same."""
         height, width = self.kernel_size
         whole = np.zeros([self.out_channels, self.in_channels, height, width])
         for part in self._parts():
@@ -120,7 +121,7 @@ class HetConv(MixedConv2D):
         return [part for part in (self.turns, self.rest) if part is not None]
 
     def _draw_kernels(self, weight_attr: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k x k kernels ``[N, M, k, k]`` and the 1x1 ones ``[N, M, 1, 1]``."""
+        """Return the k x k kernels ``[N, M, k, k]`` and 1x1 ones ``[N, M, 1, 1]``, others 0."""
         height, width = self.kernel_size
         per_class = self.in_channels // self.p
         wide, point = self._draw(
@@ -173,7 +174,7 @@ class _Filters(nn.Layer):
     Args:
         filters: ``[n]``, which filters of the layer these are.
         selections: for each convolution ``[groups, inputs]``, the channels that its groups take.
-        channels: how many there are.
+        channels: how many channels the layer's input has.
     """
 
     def __init__(self, filters: np.ndarray, selections: list[np.ndarray], channels: int) -> None:
@@ -213,8 +214,9 @@ def _selections(by_class: np.ndarray) -> list[np.ndarray]:
         by_class: ``[classes, n]``, the channels of each class.
 
     Returns:
-        For each convolution ``[groups, inputs]``: first those within a class, then those from the
-        siblings of each part, the classes being halved (or divided by another prime) and again.
+        For each convolution ``[groups, inputs]``. In the first, a group is a class. For the others
+        the classes are divided by the smallest prime factor of their number, then each part again,
+        until a part is one class; each part's group reads the other parts of the same division.
     """
     selections, parts = [by_class], by_class[None]  # [parents, classes of each, n]
     while parts.shape[1] > 1:
@@ -228,7 +230,7 @@ def _selections(by_class: np.ndarray) -> list[np.ndarray]:
 
 
 def _order_of(chosen: np.ndarray, channels: int) -> np.ndarray | None:
-    """Return what to select, None for all channels as they are."""
+    """Return the indices to select; None if they are all channels in their order."""
     return None if list(chosen) == list(range(channels)) else chosen.astype("int32")
 
 

@@ -28,7 +28,7 @@ PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 
 class ConvArguments(NamedTuple):
-    """The arguments of ``paddle.nn.Conv2D`` that all of them take."""
+    """The arguments of ``paddle.nn.Conv2D`` that all lightweight convolutions take."""
 
     in_channels: int
     out_channels: int
@@ -40,7 +40,7 @@ class ConvArguments(NamedTuple):
 
 
 class LightConv2D(nn.Layer):
-    """The base of all: the arguments of ``nn.Conv2D``, checked, and shown by ``repr``.
+    """The base of lightweight convolutions: checks the arguments of ``nn.Conv2D`` and shows them.
 
     Raises:
         TypeError, ValueError: an argument is out of range.
@@ -62,7 +62,7 @@ class LightConv2D(nn.Layer):
     def _part_attr(
         self, weight_attr: Any, suffix: str, initializer: Initializer | None = None
     ) -> Any:
-        """Return ``weight_attr`` for a part of the weights."""
+        """Return ``weight_attr`` for a part of the weights; arguments as of :func:`derive_attr`."""
         name = f"{type(self).__name__}: weight_attr"
         return derive_attr(weight_attr, name, suffix=suffix, initializer=initializer)
 
@@ -76,7 +76,7 @@ class LightConv2D(nn.Layer):
             self._fail(f"expected [N, {self.in_channels}, H, W], got {shape}")
 
     def _own_options(self) -> str:
-        """Return what ``repr`` tells beside the arguments of every convolution."""
+        """Return what ``repr`` shows beside the arguments of every convolution."""
         return ""
 
     def extra_repr(self) -> str:
@@ -99,7 +99,8 @@ class MixedConv2D(LightConv2D):
     The 1x1 kernels lie in the middle of the k x k ones.
 
     Raises:
-        TypeError, ValueError: as :class:`LightConv2D`, or the kernels have no middle.
+        TypeError, ValueError: as :class:`LightConv2D`, or ``kernel_size`` is even, or the padding
+            is not valid.
     """
 
     def __init__(self, arguments: ConvArguments) -> None:
@@ -123,10 +124,10 @@ class MixedConv2D(LightConv2D):
         self._border = None if self._pads_itself or not any(sides) else [left, right, top, bottom]
 
     def _draw(self, weights: list[int], weight_attr: Any) -> list[np.ndarray]:
-        """Draw the kernels of all filters at once, so that the fan-in is a whole filter's.
+        """Draw all weights at once, so that the fan-in is that of a whole filter.
 
         Args:
-            weights: how many weights of a filter each of the parts holds.
+            weights: for each part of the layer, how many weights of a filter it holds.
             weight_attr: how to initialise them.
 
         Returns:
@@ -153,7 +154,7 @@ class MixedConv2D(LightConv2D):
     def _wide(
         self, channels: int, kernels: np.ndarray, groups: int, weight_attr: Any, bias_attr: Any
     ) -> nn.Conv2D:
-        """Make a convolution with k x k kernels ``[filters, channels / groups * k^2]``."""
+        """Make a k x k convolution of the weights ``[filters, channels / groups * k^2]``."""
         kernels = kernels.reshape([len(kernels), channels // groups, *self.kernel_size])
         return nn.Conv2D(
             channels,

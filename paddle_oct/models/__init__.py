@@ -1,7 +1,7 @@
 """Octave networks, one file a family, and the registry that knows them by name.
 
-A family's file states all that is known of its networks: the layers, the options, other people's
-names for the weights, and the weights that are published.
+A family's file has everything about its networks: the layers, the options, other people's names for
+the weights, and which trained weights are published.
 """
 
 from .images import preprocessing

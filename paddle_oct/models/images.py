@@ -16,8 +16,9 @@ def preprocessing(name: str) -> dict[str, Any]:
         name: the network's name, as for ``create_model``.
 
     Returns:
-        The arguments of :class:`paddle_oct.training.Preprocessing`: RGB scaled to [0, 1], its
-        short side to 256 pixels, the centre of 224x224, then ``(x - mean) / std`` per channel.
+        The arguments of :class:`paddle_oct.training.Preprocessing`: resize the short side to 256
+        pixels, take the central 224x224, scale RGB to [0, 1], then ``(x - mean) / std`` per
+        channel.
 
     Raises:
         ValueError: no network has this name.
@@ -27,7 +28,7 @@ def preprocessing(name: str) -> dict[str, Any]:
         >>> preprocessing("oct_mobilenet_v1")["mean"]
         (0.485, 0.456, 0.406)
     """
-    network_class(name)  # complains of an unknown name
+    network_class(name)  # raises if the name is unknown
     return {
         "size": 224,
         "mean": (0.485, 0.456, 0.406),

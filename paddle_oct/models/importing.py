@@ -24,8 +24,8 @@ def import_weights(
         model: the network's name, as for :func:`~paddle_oct.create_model`.
         output: the file to write.
         force: whether to overwrite it if it exists.
-        **options: options of the network, such as ``alpha``. ``num_classes`` is by default that
-            of the file.
+        **options: options of the network, such as ``alpha``. By default ``num_classes`` is what the
+            classifier in the file has.
 
     Returns:
         The network with its weights.
@@ -45,7 +45,7 @@ def import_weights(
 
 
 def _count_classes(tensors: Mapping[str, np.ndarray], network: type[nn.Layer] | None) -> int | None:
-    """Return how many outputs the classifier in a file has, whatever it is called there."""
+    """Return how many outputs the classifier in a file has; None if none is found."""
     layouts = layouts_of(network)
     names = ["fc.bias", "module.fc.bias", *(layout.names.there("fc.bias") for layout in layouts)]
     return next((len(tensors[n]) for n in names if n in tensors and tensors[n].ndim == 1), None)

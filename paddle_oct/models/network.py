@@ -16,13 +16,13 @@ from .options import Alpha, ConvOptions, Downsample, stage_alphas
 
 
 class StageInfo(NamedTuple):
-    """One entry of ``feature_info``: what a stage of a network gives to a head.
+    """One entry of ``feature_info``: the output of a stage.
 
     Attributes:
         name: the sub-layer whose output it is.
         channels: how many channels, both bands together.
         high, low: how many channels each band holds.
-        stride: how many times smaller than the image the high band, or the merged map, is.
+        stride: the image's height and width divided by those of the high band (or the merged map).
     """
 
     name: str
@@ -33,11 +33,11 @@ class StageInfo(NamedTuple):
 
 
 class OctNetwork(nn.Layer):
-    """The base of the networks.
+    """The base class of the networks.
 
-    A family builds its layers in ``__init__``, calls :meth:`_end_stage` where one of its stages
-    ends and :meth:`_add_head` at the end, and says in :meth:`forward_stem` and :meth:`trunk` in
-    which order they run.
+    A subclass builds its layers in ``__init__``, calls :meth:`_end_stage` after each stage and
+    :meth:`_add_head` at the end, and defines in :meth:`forward_stem` and :meth:`trunk` in which
+    order the layers run.
 
     Args:
         num_classes (int): outputs of the classifier; 0 for none.
@@ -46,14 +46,14 @@ class OctNetwork(nn.Layer):
             each stage that may hold octave features.
         downsample (str|None): how convolutions halve a map, as in :class:`~paddle_oct.OctaveConv`.
         h2l (bool), l2h (bool): whether the inter-octave paths exist within the octave stages.
-        features_only (bool): whether to be a backbone: without a head, returning the list of the
-            features after every stage, which ``feature_info`` describes.
-        merge_features (bool): for ``features_only``, whether these are Tensors ``[N, C, H, W]``,
-            the low band up-sampled, or pairs ``(high, low)``.
+        features_only (bool): whether the network is a backbone: it has no head and returns a list
+            of the features after every stage, which ``feature_info`` describes.
+        merge_features (bool): for ``features_only``, whether these are Tensors ``[N, C, H, W]``
+            with the low band up-sampled (True), or pairs ``(high, low)`` (False).
 
     Attributes:
         feature_info (list[StageInfo]): names, channels and strides of the stages.
-        num_features (int): channels of the map that the head is given.
+        num_features (int): channels of the head's input.
 
     Raises:
         TypeError, ValueError: an argument is out of range.
@@ -103,7 +103,7 @@ class OctNetwork(nn.Layer):
         self.num_features = 0
 
     def _end_stage(self, name: str, channels: int, alpha: float, stride: int) -> None:
-        """Note that the output of sub-layer ``name`` is that of a stage."""
+        """Note in ``feature_info`` that a stage ends with the output of sub-layer ``name``."""
         info = StageInfo(name, channels, *split_channels(channels, alpha), stride)
         self.feature_info.append(info)
 
@@ -137,7 +137,7 @@ class OctNetwork(nn.Layer):
         return stages
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Return the last feature map, ``[N, num_features, ceil(H / 32), ceil(W / 32)]``."""
+        """Return the last feature map, ``[N, num_features, h, w]`` at 1/32 of the input's size."""
         pair = (self.forward_stem(check_images(x, self)), None)
         for _, layer in self.trunk():
             pair = layer(pair)

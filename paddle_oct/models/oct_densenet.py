@@ -34,7 +34,7 @@ class DenseNetOptions(NetworkOptions, total=False):
 
 
 class _Bands(NamedTuple):
-    """How many channels a dense feature holds in each band: no longer those of one alpha."""
+    """The channels of a dense feature per band: the sums over layers of different alpha."""
 
     high: int
     low: int
@@ -61,12 +61,13 @@ def concat(a: OctaveFeature, b: OctaveFeature) -> OctaveFeature:
 
 
 class DenseLayer(nn.Layer):
-    """Norm, ReLU, 1x1 convolution, norm, ReLU, 3x3 convolution; the input stays in front.
+    """Norm, ReLU, 1x1 convolution, norm, ReLU, 3x3 convolution; appended to the input's channels.
 
     Args:
         bands: channels of the input's ``(high, low)``.
-        growth (int): channels that are added; ``4 * growth`` in between.
-        alpha (float): the share of low-frequency channels of both.
+        growth (int): how many channels are added; between the convolutions there are
+            ``4 * growth``.
+        alpha (float): the share of low-frequency channels after each convolution.
         options (ConvOptions): what else the convolutions take.
     """
 
@@ -87,6 +88,11 @@ class DenseLayer(nn.Layer):
 class Transition(nn.Layer):
     """Norm, ReLU, a 1x1 convolution to half of the channels, which changes alpha, and 2x2 average
     pooling per band.
+
+    Args:
+        bands: channels of the input's ``(high, low)``.
+        alpha (float): the share of low-frequency channels of the output.
+        options (ConvOptions): what else the convolution takes.
     """
 
     def __init__(self, bands: _Bands, alpha: float, options: ConvOptions) -> None:
@@ -125,7 +131,7 @@ class OctDenseNet(OctNetwork):
         - output: ``[N, num_classes]``; without classifier ``[N, C, 1, 1]``, without pooling too
           ``[N, C, h, w]``, with ``C = 1024`` for DenseNet-121, ``h = floor(ceil(H / 4) / 8)``. For
           ``features_only`` the outputs of the four dense blocks, at 1/4 to 1/32 of the input's
-          size. (Where ``alpha=1`` leaves no high band, an odd size counts as the even one above.)
+          size. (Where ``alpha=1`` leaves no high band, odd sizes are rounded up to even ones.)
 
     Raises:
         TypeError, ValueError: an argument is out of range.

@@ -41,7 +41,7 @@ _CLOSING_BLOCK = 11
 _CONVS = {"separable": None, "het": partial(HetConv, p=4), "dual": partial(DualConv, groups=4)}
 _LAST_OF_STAGE = (1, 3, 5, 11, 13)
 
-# What the authors call the thirteen blocks, and what paddle.vision.models does.
+# What the authors and what paddle.vision.models call the thirteen blocks.
 _AUTHORS_BLOCKS = (
     *("L1_B1", "L2_B0", "L2_B1", "L3_B0", "L3_B1"),
     *("L4_B0", "L4_B1", "L4_B2", "L4_B3", "L4_B4", "L4_B5", "L5_B0", "L5_B1"),
@@ -92,10 +92,10 @@ class OctMobileNetV1(OctNetwork):
         with_pool (bool): whether to average over space before the classifier.
         alpha (float|list): the share of low-frequency channels, in [0, 1]; one number, or four for
             the stages at 1/2, 1/4, 1/8 and 1/16 of the input's size.
-        conv (str|Callable): what each of the thirteen blocks is made of: ``"separable"``, the
-            depthwise and pointwise convolution of MobileNet, or one 3x3 ``HetConv`` (``"het"``,
-            p = 4) or ``DualConv`` (``"dual"``, 4 groups), or what another ``conv_layer`` makes, as
-            in :class:`~paddle_oct.OctaveConv`.
+        conv (str|Callable): the convolutions of each of the thirteen blocks: ``"separable"``, the
+            depthwise and the pointwise one of MobileNet; ``"het"``, one 3x3 ``HetConv`` with p = 4;
+            ``"dual"``, one 3x3 ``DualConv`` with 4 groups; or one 3x3 convolution by another
+            ``conv_layer``, as in :class:`~paddle_oct.OctaveConv`.
         **options: ``downsample``, ``h2l``, ``l2h``, ``features_only`` and ``merge_features``, as
             in :class:`~paddle_oct.models.OctNetwork`.
 
@@ -168,7 +168,9 @@ def _block(
     options: ConvOptions,
     conv_layer: Callable[..., nn.Layer] | None,
 ) -> nn.Sequential:
-    """A depthwise 3x3 and a pointwise convolution; the latter changes alpha. Or one 3x3 in all."""
+    """Return a depthwise 3x3 and a pointwise convolution, which changes alpha; or with
+    ``conv_layer`` one 3x3 convolution.
+    """
     if conv_layer is not None:
         between = {**options.between(alpha_in, alpha_out), "conv_layer": conv_layer}
         return nn.Sequential(

@@ -1,4 +1,4 @@
-"""Oct-MobileNetV2 (Sandler et al., arXiv:1801.04381) in the form of the octave paper's Table 5."""
+"""Oct-MobileNetV2 (Sandler et al., arXiv:1801.04381), as in Table 5 of the octave paper."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class InvertedResidual(nn.Layer):
 
     Args:
         channels (int), out_channels (int): before and after, in a single high band.
-        factor (int): there are ``factor * channels`` in between.
+        factor (int): the expansion factor; there are ``factor * channels`` channels in between.
         stride (int): 1 or 2; of the depthwise convolution.
         alpha (float): the share of low-frequency channels in between.
         options (ConvOptions): what else the convolutions take.
@@ -110,7 +110,7 @@ class InvertedResidual(nn.Layer):
         y: OctaveFeature = self.project(self.depthwise(self.expand(x)))
         high, y_high = x[0], y[0]
         if self.all_low and high is not None and y_high is not None:
-            # The output was all low in between, so its size is even; the input's need not be.
+            # With the low band alone in between, odd sizes have become even ones.
             height, width = (-(-size // self.stride) for size in high.shape[2:])
             y = (y_high[:, :, :height, :width], None)
         return add(y, x) if self.has_shortcut else y
@@ -123,9 +123,9 @@ class OctMobileNetV2(OctNetwork):
     closes it, and what passes from block to block is one band of full resolution. The last four
     blocks are vanilla.
 
-    As the authors', and unlike ``paddle.vision.models.MobileNetV2``, the first block has an
-    expansion, by the factor 1 (1,088 parameters at scale 1), channels are ``int(scale * c)``
-    without rounding to multiples of 8, and no dropout precedes the classifier.
+    Three things are as in the authors' network, and not as in ``paddle.vision.models.MobileNetV2``:
+    the first block has an expansion, by the factor 1 (1,088 parameters at scale 1); channels are
+    ``int(scale * c)`` without rounding to multiples of 8; no dropout precedes the classifier.
 
     Args:
         scale (float): width multiplier; the authors' are 1.0 and 1.125.
@@ -134,8 +134,8 @@ class OctMobileNetV2(OctNetwork):
         alpha (float|list): the share of low-frequency channels, in [0, 1]; one number, or four for
             the blocks whose output is at 1/2, 1/4, 1/8 and 1/16 of the input's size.
         **options: ``downsample``, ``h2l``, ``l2h``, ``features_only`` and ``merge_features``, as
-            in :class:`~paddle_oct.models.OctNetwork`. There is nothing for ``h2l`` and ``l2h`` to
-            switch off: all these paths open or close the octave.
+            in :class:`~paddle_oct.models.OctNetwork`. ``h2l`` and ``l2h`` switch nothing off: the
+            depthwise convolutions have no such paths, and the others open or close the octave.
 
     Shape:
         - input: ``[N, 3, H, W]``.
@@ -197,7 +197,7 @@ class OctMobileNetV2(OctNetwork):
 
 
 def _conv(channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
-    """A vanilla convolution with norm and activation."""
+    """Return a vanilla convolution with norm and activation."""
     padding = kernel_size // 2
     return nn.Sequential(
         nn.Conv2D(channels, out_channels, kernel_size, stride, padding, bias_attr=False),

@@ -1,5 +1,7 @@
-"""Octave ResNets (He et al., arXiv:1512.03385), version 1b, and what is built from their blocks:
-ResNeXt (Xie et al., arXiv:1611.05431) and SE-ResNet (Hu et al., arXiv:1709.01507).
+"""Octave ResNets (He et al., arXiv:1512.03385), version 1b, whose stride is in the 3x3 convolution.
+
+And the networks with similar blocks: ResNeXt (Xie et al., arXiv:1611.05431) and SE-ResNet (Hu et
+al., arXiv:1709.01507).
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from .registry import register_model
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-#: What the authors call the layers from stage 1 on. What follows, such as ``.conv_h2l.weight`` or
-#: ``.bn_h``, is the same.
+#: What the authors call the layers from stage 1 on. The rest of a name, such as
+#: ``.conv_h2l.weight`` or ``.bn_h``, is the same.
 AUTHORS_STAGES = {
     "layer{stage}.{block}.downsample.0.conv": "L{stage}_B{block}.conv4",
     "layer{stage}.{block}.downsample.0": "L{stage}_B{block}.bn4",
@@ -48,16 +50,16 @@ _VANILLA_NAMES = {
 
 
 class ResidualBlock(OctaveResidual):
-    """Convolutions around a shortcut.
+    """The base of the blocks: some convolutions, and a shortcut past them.
 
     Args:
         channels (int): input channels, both bands together.
         width (int): the block has ``expansion * width`` outputs.
         stride (int): 1 or 2.
         alpha_in (float), alpha_out (float): the share of low-frequency channels before and after.
-            The first convolution and ``downsample`` change from one to the other. A shortcut
-            without ``downsample`` moves channels to the other band (ResNet-18 and 34, where the
-            first block of stage 1 has no projection).
+            The first convolution and ``downsample`` change from one to the other. If alpha
+            changes in a block without ``downsample`` (ResNet-18 and 34, first block of stage 1),
+            the shortcut merges the bands and splits them again.
         options (ConvOptions): what else the convolutions take.
 
     Shape: octave features of ``channels`` channels in, of ``expansion * width`` out.
@@ -88,11 +90,11 @@ class ResidualBlock(OctaveResidual):
     def _add_convolutions(
         self, channels: int, width: int, stride: int, enter: dict[str, Any], stay: dict[str, Any]
     ) -> None:
-        """Add what :meth:`residual` runs.
+        """Add the layers that :meth:`residual` runs.
 
         Args:
             channels, width, stride: those of the block.
-            enter: the options of the convolution that changes alpha.
+            enter: the options of the first convolution, which changes alpha.
             stay: those of the others.
         """
         raise NotImplementedError
@@ -100,7 +102,7 @@ class ResidualBlock(OctaveResidual):
     def shortcut(self, x: OctaveFeature) -> OctaveFeature:
         if self.downsample is not None:
             return self.downsample(x)
-        if self.alpha_in != self.alpha_out:  # without parameters: channels change their band
+        if self.alpha_in != self.alpha_out:  # without parameters
             return split(merge(x), self.alpha_out)
         return x
 
@@ -125,7 +127,8 @@ class Bottleneck(ResidualBlock):
         groups (int), width_per_group (int): of the 3x3 convolution, which has
             ``groups * width_per_group * width / 64`` channels.
         strided (int): which of the three convolutions carries the stride.
-        reduction (int|None): that of the squeeze-and-excitation after the last one; None for none.
+        reduction (int|None): that of the squeeze-and-excitation after the last convolution; None if
+            there is none.
     """
 
     expansion = 4
@@ -154,7 +157,7 @@ class Bottleneck(ResidualBlock):
 
 
 class Bottleneck32x4d(Bottleneck):
-    """The block of ResNeXt 32x4d: 32 groups of 4 channels, doubled with every stage."""
+    """The block of ResNeXt 32x4d: 32 groups, in stage 1 of 4 channels, doubled with every stage."""
 
     groups, width_per_group = 32, 4
 
@@ -301,7 +304,8 @@ def oct_resnext50_32x4d(
 ) -> OctResNet:
     """Oct-ResNeXt-50 32x4d; arguments as in :class:`OctResNet`, after ``layers``.
 
-    Each band of 128 channels, the fewest, must divide by 32 groups: alpha 0.25, 0.5, 0.75 or 1.
+    The 32 groups must divide each band of the 3x3 convolutions, which have 128 channels in stage 1:
+    one alpha for all stages must be 0, 0.25, 0.5, 0.75 or 1.
     """
     return OctResNet(Bottleneck32x4d, (3, 4, 6, 3), **options)
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _AUTHORS_NAMES = {
-    # The block in place of the max-pool has convolutions without paths there.
+    # In the authors' networks the block in place of the max-pool has ordinary convolutions.
     "conv2.downsample.0.conv.conv_h2h": "conv2.conv4",
     "conv2.downsample.0.bn_h": "conv2.bn4",
     "conv2.conv{k}.conv.conv_h2h": "conv2.conv{k}",
     "conv2.conv{k}.bn_h": "conv2.bn{k}",
-    # These norms have a scale and a shift there, always 1 and 0.
+    # In the authors' files these norms have a scale and a shift, which are always 1 and 0.
     "layer{stage}.{block}.norm{k}.high": "L{stage}_B{block}.bn{k}a.bn_h",
     "layer{stage}.{block}.norm{k}.low": "L{stage}_B{block}.bn{k}a.bn_l",
     **AUTHORS_STAGES,
@@ -42,8 +42,8 @@ class BottleneckV1e(Bottleneck):
 
 
 class SEBottleneckV1e(BottleneckV1e):
-    """The same with squeeze-and-excitation, and with norms of the inputs of ``conv1`` and
-    ``downsample``, which neither scale nor shift.
+    """The same with squeeze-and-excitation, and with a norm in front of ``conv1`` and of
+    ``downsample`` each, without scale and shift.
     """
 
     reduction = 16

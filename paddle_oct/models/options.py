@@ -54,11 +54,16 @@ def stage_alphas(alpha: Alpha, stages: int, network: str) -> list[float]:
 
 
 def check_scale(scale: float, network: str, least: float = 1 / 32) -> float:
-    """Return a width multiplier.
+    """Check a width multiplier, and return it as a float.
+
+    Args:
+        scale: the width multiplier.
+        network: what to name in an error message.
+        least: the smallest one that leaves every layer at least one channel.
 
     Raises:
         TypeError: it is not a real number.
-        ValueError: it is not finite, or leaves a layer without channels.
+        ValueError: it is not finite, or less than ``least``.
     """
     if isinstance(scale, bool) or not isinstance(scale, numbers.Real):
         raise TypeError(f"{network}: scale must be a number, got {scale!r}")
@@ -68,14 +73,16 @@ def check_scale(scale: float, network: str, least: float = 1 / 32) -> float:
 
 
 class ConvOptions:
-    """The keyword arguments of a network's convolutions, by the alphas that they lie between.
+    """The keyword arguments of a network's convolutions, which depend on their two alphas.
 
     Args:
         downsample: as in ``OctaveConv``, for the whole network.
         h2l, l2h: whether the inter-octave paths exist between two octave features. A convolution
-            that opens or closes the octave keeps them: a band would come from, or go, nowhere.
+            that opens or closes the octave always has them: without, a band would have no input or
+            no output.
         octave: whether any stage has an alpha above 0. If so, the vanilla convolutions of the last
-            stage halve by average pooling too, as the authors' do and their weights expect.
+            stage halve by average pooling, too: the authors' networks do, and their weights were
+            trained so.
     """
 
     def __init__(self, downsample: Downsample, h2l: bool, l2h: bool, octave: bool) -> None:

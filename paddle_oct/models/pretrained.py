@@ -1,4 +1,4 @@
-"""Trained weights by name: which there are, where they are published, and loading them."""
+"""Trained weights by name: which exist, where they are published, and loading them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from .vanilla_models import vanilla_weights
 
 Pretrained = Union[bool, str, "os.PathLike[str]", None]
 
-#: Where the files of the authors of octave convolution lie.
+#: Where the authors of octave convolution publish their files.
 AUTHORS_ADDRESS = "https://dl.fbaipublicfiles.com/octconv/others/"
 
 _CLASSES = 1000  # of ImageNet
-# Options that change what the same weights compute, and what they have to be for published ones.
+# Options that change what the same weights compute, and their values for the published weights.
 _USUAL = {"downsample": (None, "avg_pool"), "h2l": (True,), "l2h": (True,)}
 
 
@@ -40,10 +40,10 @@ class PublishedWeights:
 
     Attributes:
         model: the network's name, as for ``create_model``.
-        options: the options that it was trained with.
+        options: the options of the network that was trained.
         file: the file's name, in any format that :func:`~paddle_oct.weights.read_weights` reads.
-        top1, top5: accuracy in percent on ImageNet's validation set, a single centre crop.
-        folder: the address where the file lies; by default that of the authors of octave
+        top1, top5: accuracy in percent on ImageNet's validation set, for a single central crop.
+        folder: the address of the file's folder; by default that of the authors of octave
             convolution.
     """
 
@@ -72,7 +72,7 @@ def publish(weights: Iterable[PublishedWeights]) -> None:
 
 
 def published_weights(model: str = "*") -> list[PublishedWeights]:
-    """Return what ``create_model(..., pretrained=True)`` can load of our networks.
+    """Return the weights that ``create_model(..., pretrained=True)`` can load into our networks.
 
     Args:
         model: a shell pattern for the network's name.
@@ -88,11 +88,11 @@ def published_weights(model: str = "*") -> list[PublishedWeights]:
 def find_pretrained(
     name: str, options: dict[str, Any], pretrained: Pretrained, network: type[nn.Layer] | None
 ) -> Callable[[nn.Layer], None]:
-    """Return the function that loads the weights which ``pretrained`` asks for.
+    """Return a function that loads the weights which ``pretrained`` asks for into a network.
 
     Args:
-        name: the network's name, no alias.
-        options: all its options.
+        name: the network's name, not an alias.
+        options: all its options, also those with default values.
         pretrained: ``True``, ``"vanilla"`` or a file; see :func:`~paddle_oct.create_model`.
         network: the class of one of our networks; ``None`` for one of ``paddle.vision.models``.
 
@@ -144,7 +144,7 @@ def _find_published(name: str, options: dict[str, Any]) -> PublishedWeights:
 
 
 def _same(option: Any, value: float) -> bool:
-    """Whether an option, one number or one for each stage, is ``value``."""
+    """Whether an option is ``value``, or a list of it for every stage."""
     values = option if isinstance(option, (list, tuple)) else [option]
     return all(abs(number - value) < 1e-6 for number in values)
 
@@ -161,7 +161,7 @@ def _has_classifier(network: nn.Layer) -> bool:
 
 
 def _classifies_imagenet(network: nn.Layer) -> bool:
-    """Whether a network's classifier is one for ImageNet."""
+    """Whether a network has a classifier for ImageNet's 1000 classes."""
     return _has_classifier(network) and getattr(network, "num_classes", _CLASSES) == _CLASSES
 
 
@@ -170,7 +170,7 @@ def _fetch(address: str, md5: str | None = None) -> Path:
     place = _place(address)
     try:
         download(address, place.parent, md5)
-    except Exception as error:  # of the network, the disk, or Paddle's check of the sum
+    except Exception as error:  # from the internet, the disk, or Paddle's check of the sum
         reason = f" ({error})" if isinstance(error, OSError) else ""
         raise ValueError(
             f"{address} could not be downloaded{reason}; fetch it by hand and put it at {place}"
@@ -187,7 +187,7 @@ def _load_published(network: nn.Layer, weights: PublishedWeights) -> None:
     place = _place(weights.address)
     converted = place.with_name(f"paddle_oct-{place.stem}.pdparams")
     if converted.is_file():
-        # A file of an earlier version, or a damaged one, is converted again.
+        # If it is damaged, or of an earlier version, the weights are converted again.
         with contextlib.suppress(ValueError):
             load_weights(network, converted, classifier=_classifies_imagenet(network))
             return
@@ -198,7 +198,7 @@ def _load_published(network: nn.Layer, weights: PublishedWeights) -> None:
         load_state(network, state, str(path), classifier=_classifies_imagenet(network))
     except ValueError as error:
         if not by_hand:
-            path.unlink()  # or it would be taken for the real one next time
+            path.unlink()  # or the next call would take it for the right one
         advice = "delete it, or put another there" if by_hand else f"or put it at {path} by hand"
         raise ValueError(
             f"{error}; this is not the file of {weights.address}: try again, {advice}"

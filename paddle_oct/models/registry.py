@@ -31,14 +31,14 @@ _ALIASES = {"oct_mobilenet": "oct_mobilenet_v1"}
 def register_model(
     network: type[nn.Layer], *published: PublishedWeights
 ) -> Callable[[Builder], Builder]:
-    """Make a function that builds a network known by its name.
+    """Register a function that builds a network, under the function's name.
 
     The function takes ``pretrained`` first, as those of ``paddle.vision.models`` do, and then
-    options by keyword. It builds the network from the options; loading what ``pretrained`` asks
-    for, as :func:`create_model` describes it, is added here.
+    options by keyword. It builds the network from the options alone; the decorator adds the loading
+    of the weights that ``pretrained`` asks for, as in :func:`create_model`.
 
     Args:
-        network: the network's class, whose arguments with a default are its options.
+        network: the network's class; those of its arguments that have a default are the options.
         *published: the trained weights that ``pretrained=True`` finds.
 
     Examples:
@@ -114,7 +114,7 @@ def network_class(name: str) -> type[nn.Layer] | None:
 
 
 def _parameters(network: type) -> list[inspect.Parameter]:
-    """Return the parameters of a class; for ``**options``, what the base class takes besides."""
+    """Return the parameters of a class; for ``**options``, the further ones of its base class."""
     found: dict[str, inspect.Parameter] = {}
     for base in inspect.getmro(network):
         if "__init__" not in vars(base):
@@ -132,24 +132,25 @@ def create_model(name: str, pretrained: Pretrained = False, **overrides: Any) ->
     Args:
         name: a name from :func:`list_models`, ours or, for comparison, one of
             ``paddle.vision.models``.
-        pretrained: the weights to start from; by default fresh ones.
+        pretrained: the weights to start from; by default newly initialised ones.
 
             - ``True``: those that the authors published for these options
-              (:func:`~paddle_oct.models.published_weights`), or Paddle's own of a vanilla network.
+              (:func:`~paddle_oct.models.published_weights`), or for a vanilla network Paddle's own.
             - ``"vanilla"``: Paddle's own of the vanilla network, each kernel cut into the four of
               the octave convolution; for MobileNetV1, ResNet-18 to 152 and ResNeXt.
             - a file that :func:`paddle_oct.weights.load_weights` reads.
 
             The first two are downloaded once, into ``paddle.utils.download.WEIGHTS_HOME``. They
             classify ImageNet's 1000 classes; with another ``num_classes`` everything but the
-            classifier is loaded, and the classifier is fresh. Images are to be prepared as
-            :func:`~paddle_oct.models.preprocessing` says.
+            classifier is loaded, and the classifier is newly initialised. Images are to be prepared
+            as :func:`~paddle_oct.models.preprocessing` says.
         **overrides: options of the network, such as ``alpha``, ``num_classes`` or ``scale``.
 
     Raises:
         ValueError: no network has this name, or the network has no such option; the message
             suggests the nearest one. Or an option's value is out of range; or the weights don't
             exist, can't be downloaded or read, or belong to another network.
+        TypeError: an option or ``pretrained`` is of another type.
 
     Examples:
         >>> from paddle_oct import create_model

@@ -9,7 +9,7 @@ import paddle
 from paddle import nn
 
 _HEAD = {"num_classes": 1000, "with_pool": True}
-# What the functions that build a family's networks leave open, with the defaults.
+# The options of the functions that build a family's networks, with their defaults.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "alexnet": {"num_classes": 1000},
     "densenet*": {"bn_size": 4, "dropout": 0.0, **_HEAD},
@@ -88,14 +88,14 @@ def vanilla_options(name: str) -> dict[str, Any]:
 
 
 def vanilla_weights(name: str, options: dict[str, Any]) -> tuple[str, str]:
-    """Return address and MD5 sum of Paddle's own weights for a network or its octave one.
+    """Return address and MD5 sum of Paddle's weights for a vanilla network or its octave version.
 
     Args:
         name: such as ``"resnet50"`` or ``"oct_resnet50"``.
         options: those of the network.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are no such weights.
     """
     vanilla = name[len("oct_") :] if name.startswith("oct_") else name
     scale = options.get("scale", 1.0)

@@ -1,4 +1,4 @@
-"""Reading the arguments that ``paddle.nn.Conv2D`` takes in several forms."""
+"""Checking the arguments of layers, and bringing each to one type."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ Size2 = Union[int, Sequence[int]]
 
 
 def positive_int(value: Any, name: str) -> int:
-    """Return ``value`` as an int, or say which argument is wrong."""
+    """Return ``value`` as an int.
+
+    Raises:
+        TypeError, ValueError: it is no positive integer; the message has the argument's ``name``.
+    """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a positive integer, got {value!r}")
     if value < 1:
@@ -24,7 +28,11 @@ def positive_int(value: Any, name: str) -> int:
 
 
 def size2(value: Size2, name: str) -> list[int]:
-    """Return an int or a pair of ints as ``[vertical, horizontal]``."""
+    """Return an int or a pair of ints as ``[vertical, horizontal]``.
+
+    Raises:
+        TypeError, ValueError: it is something else; the message has the argument's ``name``.
+    """
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"{name} must be an integer or a pair of them, got {value!r}")
@@ -36,7 +44,7 @@ def padding_sides(padding: Any, name: str) -> list[int] | None:
     """Return a padding as ``[top, bottom, left, right]``, or None for "SAME" and "VALID".
 
     Raises:
-        ValueError: it is none of the forms that ``paddle.nn.Conv2D`` takes.
+        ValueError: it is nothing that ``paddle.nn.Conv2D`` takes, or negative.
     """
     if isinstance(padding, str):
         if padding.upper() not in ("SAME", "VALID"):
@@ -60,15 +68,24 @@ def padding_sides(padding: Any, name: str) -> list[int] | None:
     )
 
 
-def switch(value: bool, name: str) -> bool:
-    """Return ``value``, or say which argument is no bool."""
+def boolean(value: bool, name: str) -> bool:
+    """Return ``value`` as a bool.
+
+    Raises:
+        TypeError: it is something else; the message has the argument's ``name``.
+    """
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
 
 def layer_factory(value: Any, name: str, example: str) -> Any:
-    """Return ``value``, or say which argument can't make layers: None, or a layer already made."""
+    """Return ``value``, which makes layers when it is called.
+
+    Raises:
+        TypeError: it can't be called, or is itself a layer; the message has the argument's
+            ``name``.
+    """
     if isinstance(value, paddle.nn.Layer) or not callable(value):
         got = type(value).__name__ if isinstance(value, paddle.nn.Layer) else repr(value)
         raise TypeError(f"{name} must be what makes a layer, such as {example}, got {got}")
@@ -78,14 +95,18 @@ def layer_factory(value: Any, name: str, example: str) -> Any:
 def derive_attr(
     attr: Any, name: str, *, suffix: str = "", initializer: Initializer | None = None
 ) -> Any:
-    """Return a parameter attribute like ``attr`` for a part of its parameter.
+    """Return a parameter attribute like ``attr``, for a part of the parameter.
 
     Args:
         attr: what ``weight_attr`` or ``bias_attr`` may be: None, a bool, a name, an initialiser or
             a ``paddle.ParamAttr``.
         name: the argument's name, for an error message.
-        suffix: what to add to the name, if there is one; without a suffix the name is dropped.
+        suffix: what to add to the parameter's name, if it has one; without a suffix the name is
+            dropped.
         initializer: what to initialise with in place of the attribute's own.
+
+    Raises:
+        TypeError: ``attr`` is something else.
     """
     if attr is False:
         return False
@@ -109,7 +130,7 @@ def derive_attr(
 class FromArray(Initializer):
     """Initialise with an array; like ``Assign``, but not through a list of Python floats.
 
-    It serves once and then lets go of the array, which a layer would hold as long as it lives.
+    It can be used once and then drops the array, as the layer keeps its initialiser.
     """
 
     def __init__(self, value: np.ndarray) -> None:
@@ -146,6 +167,6 @@ class Scaled(Initializer):
 
 
 def as_array(parameter: paddle.Tensor) -> np.ndarray:
-    """Return a parameter's values; those of half precision, of which NumPy has one, as float32."""
+    """Return a parameter's values; half precision as float32, as NumPy has no bfloat16."""
     half = parameter.dtype in (paddle.float16, paddle.bfloat16)
     return (parameter.astype("float32") if half else parameter).numpy()

@@ -29,8 +29,8 @@ from .feature import (
 
 
 class PerBand(nn.Layer):
-    """Apply one layer to both bands: an activation, dropout, anything that minds neither the number
-    of channels nor the size.
+    """Apply one layer to both bands: an activation, dropout, anything that works for every number
+    of channels and every size.
 
     Args:
         layer (Layer): the layer; its parameters, if any, are shared by the bands.
@@ -59,6 +59,11 @@ class OctaveNorm(nn.Layer):
         channels (int): channels of both bands together.
         alpha (float): the share of low-frequency channels, in [0, 1].
         norm_layer (Callable): makes the norm of a band from its channel count.
+
+    Shape: as the input of :class:`~paddle_oct.OctaveConv`; the output is a pair of the same shapes.
+
+    Raises:
+        TypeError, ValueError: an argument is out of range, or the input does not fit.
     """
 
     def __init__(
@@ -101,20 +106,25 @@ class _OctavePool2D(nn.Layer):
         high, low = self.pool(high), self.pool_low(low)
         height, width = spatial_size(high)
         low = low[:, :, : (height + 1) // 2, : (width + 1) // 2]
-        return as_bands((high, low), (high.shape[1], low.shape[1]), self)  # or these do not fit
+        # Raises if the two do not belong together.
+        return as_bands((high, low), (high.shape[1], low.shape[1]), self)
 
     def extra_repr(self) -> str:
         return f"{self.pool.extra_repr()}, ceil_mode={self.pool.ceil_mode}"
 
 
 class OctaveMaxPool2D(_OctavePool2D):
-    """Max pooling per band; arguments as in ``paddle.nn.MaxPool2D``."""
+    """Max pooling per band; ``kernel_size``, ``stride``, ``padding`` and ``ceil_mode`` are as in
+    ``paddle.nn.MaxPool2D``.
+    """
 
     _layer = nn.MaxPool2D
 
 
 class OctaveAvgPool2D(_OctavePool2D):
-    """Average pooling per band; arguments as in ``paddle.nn.AvgPool2D``."""
+    """Average pooling per band; ``kernel_size``, ``stride``, ``padding``, ``ceil_mode`` and
+    ``exclusive`` are as in ``paddle.nn.AvgPool2D``.
+    """
 
     _layer = nn.AvgPool2D
 
@@ -160,7 +170,7 @@ class OctaveAdd(nn.Layer):
 
 
 class OctaveMerge(nn.Layer):
-    """Merge a pair into one Tensor ``[N, C, H, W]``: up-sample the low band and put it last."""
+    """Merge a pair into one Tensor ``[N, C, H, W]``: high channels, then up-sampled low ones."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -188,16 +198,19 @@ class OctaveGlobalAvgPool2D(nn.Layer):
 class OctaveSE(nn.Layer):
     """Squeeze-and-excitation across both bands.
 
-    The means of all channels, high first, pass a 1x1 convolution to ``channels // reduction``, then
-    ReLU, then one 1x1 convolution and a sigmoid per band, by which that band is scaled. This is the
-    form of the authors' SE networks (Table 9).
+    The means of all channels, high first, pass through a 1x1 convolution to
+    ``channels // reduction`` channels, then ReLU, then one 1x1 convolution and one sigmoid per
+    band, by whose output the band is scaled. The authors' SE networks do it this way (Table 9).
 
     Args:
         channels (int): channels of both bands together.
         alpha (float): the share of low-frequency channels, in [0, 1].
-        reduction (int): how many times fewer channels there are in between.
+        reduction (int): by what the number of channels is divided in between; at most ``channels``.
 
     Shape: a pair of bands, as in :class:`~paddle_oct.OctaveConv`; the output has the same.
+
+    Raises:
+        TypeError, ValueError: an argument is out of range, or the input does not fit.
     """
 
     def __init__(self, channels: int, alpha: float = 0.5, reduction: int = 16) -> None:

@@ -26,7 +26,7 @@ class Conv_BN(nn.Layer):
         **conv_options: what else :class:`OctaveConv` takes by keyword (``downsample``, ``h2l``,
             ``l2h``, ``weight_attr``, ``padding_mode``, ``conv_layer``).
 
-    Shape: as in :class:`OctaveConv`; always returns a pair.
+    Shape: as in :class:`OctaveConv`; the output is always a pair.
 
     Raises:
         TypeError, ValueError: as :class:`OctaveConv`.

@@ -6,8 +6,8 @@ An octave feature of ``C`` channels is a pair ``(high, low)``:
 * ``low``: ``[N, C_l, ceil(H / 2), ceil(W / 2)]``,
 
 with ``C_l = int(alpha * C)`` (Chen et al., arXiv:1904.05049, Section 3.1). A band of zero channels
-is ``None``. Everything else in the package is written with the functions of this file, and with
-:func:`down2` and :func:`up2`, which stand beside what makes them fast.
+is ``None``. All layers are written with the functions of this file, and with :func:`down2` and
+:func:`up2`, which are in ``nn/fast``.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ def split_channels(channels: int, alpha: float) -> tuple[int, int]:
 
     ``low = int(alpha * channels)``, safe against float error: ``split_channels(100, 0.29)`` is
     ``(71, 29)`` although ``0.29 * 100`` is a little less than 29.
+
+    Raises:
+        TypeError, ValueError: as :func:`check_alpha`.
     """
     low = min(channels, int((check_alpha(alpha) + _ALPHA_TOLERANCE) * channels))
     return channels - low, low
@@ -62,7 +65,10 @@ def map_bands(
 ) -> OctaveFeature:
     """Apply ``high_fn`` to the high band and ``low_fn`` (by default the same) to the low band.
 
-    The function of a band that is ``None`` may be ``None``.
+    A band that is ``None`` stays ``None``, and its function may be ``None``.
+
+    Raises:
+        TypeError: ``x`` is not a pair.
     """
     high, low = as_pair(x, "map_bands")
     return _apply(high_fn, high), _apply(low_fn or high_fn, low)
@@ -78,7 +84,15 @@ def add(
     b: OctaveFeature,
     plus: Callable[[Tensor, Tensor], Tensor] = operator.add,
 ) -> OctaveFeature:
-    """Add two octave features band by band, by ``plus``; a missing band counts as zero."""
+    """Add two octave features band by band; a missing band counts as zero.
+
+    Args:
+        a, b: pairs ``(high, low)``.
+        plus: adds two Tensors.
+
+    Raises:
+        TypeError: one of them is not a pair.
+    """
     (a_high, a_low), (b_high, b_low) = as_pair(a, "add"), as_pair(b, "add")
 
     def add_band(x: Tensor | None, y: Tensor | None) -> Tensor | None:
@@ -110,6 +124,7 @@ def merge(x: OctaveFeature, up: Callable[..., Tensor] = up2) -> Tensor:
     where there is no high band.
 
     Raises:
+        TypeError: ``x`` is not a pair.
         ValueError: both bands are ``None``.
     """
     high, low = as_pair(x, "merge")
@@ -178,7 +193,7 @@ def as_bands(
         where: what to name in an error message, usually the layer.
 
     Raises:
-        TypeError: neither a Tensor nor a pair of Tensors and Nones.
+        TypeError: neither a Tensor nor a pair of Tensors and Nones, or a band of integers.
         ValueError: a band too many or too few, a wrong channel count or rank, or two bands whose
             sizes or batches do not belong together.
     """

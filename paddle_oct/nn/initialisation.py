@@ -32,11 +32,12 @@ def path_attributes(
         weight_attr, bias_attr, conv_layer: as in :class:`~paddle_oct.OctaveConv`.
 
     Returns:
-        The attributes of every path of the plan by its name. An output band with a bias has it in
-        its own path, or in the only one that there is.
+        The attributes of every path of the plan by its name. The bias of an output band belongs to
+        the path from the same band, or to the only path that leads into it.
 
     Raises:
-        TypeError, ValueError: an attribute is none, or holds an array of another shape.
+        TypeError, ValueError: an attribute is nothing that ``paddle.nn.Conv2D`` takes, or its
+            initialiser holds an array of another shape.
     """
     if len(plan.paths) == 1:
         return {plan.paths[0].name: PathAttributes(weight_attr, bias_attr)}

@@ -92,7 +92,8 @@ class OctaveConv(OctaveLayer):
         kernel_size (int|tuple|list): as in ``paddle.nn.Conv2D``.
         alpha_in (float): the share of low-frequency channels of the input, in [0, 1].
         alpha_out (float): the same of the output.
-        stride (int|tuple|list): 1 or 2; with a single band, anything ``paddle.nn.Conv2D`` takes.
+        stride (int|tuple|list): 1 or 2; with a single band that is not pooled, anything
+            ``paddle.nn.Conv2D`` takes.
         padding (int|str|tuple|list): as in ``paddle.nn.Conv2D``. Unless there is a single band, it
             must keep the size: ``dilation * (kernel_size - 1) / 2``.
         dilation (int|tuple|list): as in ``paddle.nn.Conv2D``.
@@ -119,7 +120,7 @@ class OctaveConv(OctaveLayer):
           ``[N, C_l, ceil(H / 2), ceil(W / 2)]`` with ``C_l = int(alpha_in * C)``, any H and W; a
           band without channels is ``None``. One Tensor will do where only one band exists.
         - output: always a pair, of size ``ceil(H / stride)``. Where the input has no high band but
-          the output has, that is twice the low band's size (once at stride 2).
+          the output has, H is twice the height of the input's low band, and W twice its width.
 
     Raises:
         TypeError, ValueError: at construction, for arguments that are out of range or would leave

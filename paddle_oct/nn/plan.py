@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Sequence, Tuple, Union
 
-from .arguments import Size2, padding_sides, positive_int, size2, switch
+from .arguments import Size2, boolean, padding_sides, positive_int, size2
 from .feature import check_alpha, split_channels
 
 Downsample = Literal["avg_pool", "strided_conv"]
@@ -22,8 +22,8 @@ class PathPlan:
 
     Attributes:
         name: ``"h2h"``, ``"h2l"``, ``"l2h"`` or ``"l2l"``.
-        source, target: the bands between which it lies: 0 is high, 1 is low.
-        in_channels, out_channels: those of these bands.
+        source, target: the band that it reads and the band that it writes: 0 is high, 1 is low.
+        in_channels, out_channels: the channels of these two bands.
         stride: of the convolution itself, ``(vertical, horizontal)``.
         groups: as in ``paddle.nn.Conv2D``.
     """
@@ -39,7 +39,7 @@ class PathPlan:
 
 @dataclass(frozen=True)
 class ConvArguments:
-    """The arguments of an octave convolution, each in one form: sizes are pairs.
+    """The arguments of an octave convolution, with sizes as pairs ``(vertical, horizontal)``.
 
     Attributes: as the arguments of :class:`~paddle_oct.OctaveConv`.
     """
@@ -101,8 +101,8 @@ class OctavePlan:
 
     Attributes:
         arguments: what was asked for.
-        in_bands, out_bands: channels of ``(high, low)`` before and after.
-        paths: the convolutions that there are.
+        in_bands, out_bands: channels of ``(high, low)`` of the input and of the output.
+        paths: the convolutions that exist.
         pool_input, pool_h2l, pool_l2l: which maps are halved by average pooling.
         up_l2h: whether the path from low to high ends in up-sampling.
         is_vanilla: whether this is ``paddle.nn.Conv2D``: there is no low band, nothing is pooled.
@@ -155,7 +155,7 @@ def plan_octave_conv(
         padding_mode=padding_mode,
         downsample=downsample,
     )
-    return _decide(wanted, switch(h2l, "OctaveConv: h2l"), switch(l2h, "OctaveConv: l2h"))
+    return _decide(wanted, boolean(h2l, "OctaveConv: h2l"), boolean(l2h, "OctaveConv: l2h"))
 
 
 def _decide(wanted: ConvArguments, h2l: bool, l2h: bool) -> OctavePlan:
@@ -272,9 +272,9 @@ def _check_choices(wanted: ConvArguments) -> None:
 
 
 def _check_alignment(wanted: ConvArguments) -> None:
-    """Check that the two bands of the output will belong together."""
+    """Check that the sizes of the output's two bands will belong together."""
     high, low = (bool(a or b) for a, b in zip(wanted.in_bands, wanted.out_bands))
-    keeps_size = _keeps_size(wanted)  # says also whether the padding is one
+    keeps_size = _keeps_size(wanted)  # also raises if the padding is not valid at all
     if high and low:
         if not _is_halving(wanted):
             raise _error(wanted, "stride must be 1 or 2 where there are two bands")

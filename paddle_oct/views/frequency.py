@@ -22,12 +22,12 @@ _SHOWN = 6  # maps of each band
 
 
 class RadialSpectrum(NamedTuple):
-    """The power of maps by spatial frequency, whatever the direction.
+    """The power of maps by spatial frequency, averaged over all directions.
 
     Attributes:
-        frequency: ``[bins]``, the middle of every ring, in cycles per unit of length.
-        power: ``[bins]``, the mean power of a ring's frequencies.
-        count: ``[bins]``, how many frequencies there are in a ring. By Parseval's theorem
+        frequency: ``[rings]``, the middle of every ring, in cycles per unit of length.
+        power: ``[rings]``, the mean power of a ring's frequencies.
+        count: ``[rings]``, how many frequencies there are in a ring. By Parseval's theorem
             ``(power * count).sum()`` is the mean square of the maps.
     """
 
@@ -41,10 +41,10 @@ def radial_power_spectrum(maps: np.ndarray, spacing: float = 1.0) -> RadialSpect
 
     Args:
         maps: ``[..., H, W]``.
-        spacing: the distance between neighbouring cells, in the unit that frequencies refer to.
+        spacing: the distance between neighbouring cells, in the unit of length of the frequencies.
 
     Returns:
-        Rings of the width ``1 / min(H, W) / spacing``, the first around frequency 0.
+        The spectrum in rings of width ``1 / min(H, W) / spacing``, the first around frequency 0.
 
     Raises:
         ValueError: the maps have fewer than two dimensions, or no cells.
@@ -74,11 +74,11 @@ def radial_power_spectrum(maps: np.ndarray, spacing: float = 1.0) -> RadialSpect
 
 
 def octave_bands(network: nn.Layer, layer: str, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Run a network and return the two bands that one of its layers gives.
+    """Run a network and return the two bands that one of its layers returns.
 
     Args:
-        network: any network that takes one Tensor; it is left as it was.
-        layer: the name of a sub-layer, as ``network.named_sublayers()`` gives it.
+        network: any network that takes one Tensor; it is left unchanged.
+        layer: the name of a sub-layer, as in ``network.named_sublayers()``.
         x: the network's input, ``[N, C, H, W]``.
 
     Returns:
@@ -86,7 +86,7 @@ def octave_bands(network: nn.Layer, layer: str, x: Tensor) -> tuple[np.ndarray, 
 
     Raises:
         ValueError: there is no such layer (the message suggests the nearest names), it does not
-            run, or what it gives is no pair of two bands.
+            run, or it does not return a pair of two bands.
     """
     found = look_up(layer, dict(network.named_sublayers()), f"layer of {type(network).__name__}")
     seen: dict[int, Any] = {}
@@ -118,16 +118,17 @@ def draw_frequencies(
 ) -> None:
     """Draw what the two bands of a layer hold for one image, and their power spectra, as a PNG.
 
-    Shown are the maps of each band that vary most, at the same size although a low map has a
-    quarter of the cells, and the radially averaged power spectra: a low map can't hold frequencies
+    The picture has the maps of each band that vary most, all at one size although a low map has a
+    quarter of the cells, and the radially averaged power spectra. A low map can't hold frequencies
     of the upper octave, from 1/4 to 1/2 cycles per cell of the high band.
 
     Args:
-        network: a trained network; it is left as it was.
+        network: a trained network; it is left unchanged.
         layer: the name of a sub-layer that returns an octave feature.
         x: the network's input, ``[1, 3, H, W]``.
         path: the file to write, ``*.png``; one that exists is replaced.
-        image: what to show beside, ``[H, W, 3]`` or a ``PIL.Image``; by default ``x``, scaled.
+        image: the image to show beside the maps, ``[H, W, 3]`` or a ``PIL.Image``; by default
+            ``x``, scaled to [0, 1].
 
     Raises:
         ValueError: as :func:`octave_bands`, or there is more than one image, or the file can't be
@@ -189,7 +190,7 @@ def _draw_spectra(axes: Any, high: np.ndarray, low: np.ndarray) -> None:
         density = power * maps[0].size * spacing**2
         # Frequency 0 is the mean; beyond half a cycle per cell the corners cut the rings off.
         whole = (frequency > 0) & (frequency <= 0.5 / spacing)
-        # A band that is flat has no power, and a logarithmic axis no zero.
+        # A constant band has no power, and a logarithmic axis can't show 0.
         axes.plot(frequency[whole], np.maximum(density[whole], 1e-9), markersize=4, **style)
     axes.axvspan(0.25, 0.5, color="#999999", alpha=0.25, linewidth=0)
     axes.text(

@@ -1,4 +1,4 @@
-"""Run a network once and look at what its layers return."""
+"""Running a network once and looking at what its layers return."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def evaluation_run(
     """Run a network once, in evaluation mode and without gradients.
 
     Args:
-        network: any network that takes one Tensor; it is left as it was, also after a failure.
+        network: any network that takes one Tensor; it is left unchanged, also after a failure.
         x: that Tensor.
         look: called with layer, inputs and output whenever a layer has run.
     """

@@ -26,13 +26,16 @@ def module_tree(
     Args:
         network: any network.
         input_size: the shape of its input with the batch, such as ``(1, 3, 224, 224)``. With it the
-            network is run once and every layer shows what it returns, without the batch; the high
-            and the low band of an octave feature are joined by ``+``, repeated runs by a comma.
+            network is run once, and the shape that each layer returns is shown, without the batch;
+            a ``+`` joins the high and the low band, a comma the runs of a layer that runs again.
         depth: how many levels are shown; all by default.
 
     Returns:
-        A line per layer: its name and kind, its parameters as ``paddle.summary`` counts
+        A line per layer: its name and class, its parameters as ``paddle.summary`` counts
         them (those of its sub-layers included), and its output.
+
+    Raises:
+        ValueError: ``depth`` is negative.
 
     Examples:
         >>> import paddle
@@ -100,7 +103,7 @@ def add_graph(writer: Any, network: nn.Layer, input_size: Sequence[int]) -> None
 
     Args:
         writer: a ``visualdl.LogWriter``.
-        network: any network that takes one Tensor; it is left as it was.
+        network: any network that takes one Tensor; it is left unchanged.
         input_size: the shape of that Tensor without the batch, ``(C, H, W)``.
 
     Raises:
@@ -112,9 +115,9 @@ def add_graph(writer: Any, network: nn.Layer, input_size: Sequence[int]) -> None
             paddle.disable_static()
             traced = copy.deepcopy(network)
             traced.eval()
-            with contextlib.redirect_stdout(io.StringIO()):  # it tells of a failure there too
+            with contextlib.redirect_stdout(io.StringIO()):  # VisualDL prints failures, too
                 writer.add_graph(traced, [InputSpec([None, *input_size], "float32", "image")])
-    except Exception as error:  # whatever the tracer meets in somebody's network
+    except Exception as error:  # tracing a network may raise anything
         raise ValueError(
             "the graph of the network could not be drawn: "
             f"{type(network).__name__}: {first_line(error)}"
@@ -132,7 +135,7 @@ def write_graph(network: nn.Layer, input_size: Sequence[int], logdir: str | Path
     Args:
         network: any network that takes one Tensor.
         input_size: the shape of that Tensor without the batch, ``(C, H, W)``.
-        logdir: the folder of the record; it is made where there is none.
+        logdir: the folder of the record; it is made if it does not exist.
 
     Returns:
         The graph's file.

@@ -1,7 +1,7 @@
 """Files of trained weights: reading the formats of others, loading a state strictly.
 
-This room knows formats and layouts, and no network: what other people call the layers of one of
-ours, its own class says (:class:`ForeignLayout`).
+This room knows formats and layouts, but no network. Each network's class states what other people
+call its layers (:class:`ForeignLayout`).
 """
 
 from .files import read_weights, save_state, save_weights

@@ -34,7 +34,7 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: there is no such file, it is not what its name says, or it is damaged; or it
-            needs a package that is not installed. Nothing that a pickle says is run.
+            needs a package that is not installed. No code in a pickle is run.
     """
     path = Path(path)
     if not path.is_file():
@@ -50,5 +50,5 @@ def save_weights(network: nn.Layer, path: str | Path) -> None:
 def save_state(state: dict[str, np.ndarray], path: str | Path) -> None:
     """Write a state dict as a ``.pdparams`` file, all of it or nothing."""
     buffer = io.BytesIO()
-    paddle.save(cast("dict[str, Any]", state), buffer)  # arrays are written as Tensors are
+    paddle.save(cast("dict[str, Any]", state), buffer)  # Paddle writes arrays as it writes Tensors
     write_atomically(Path(path), buffer.getvalue())

@@ -17,14 +17,14 @@ _PARAMETERS = {
     "running_mean": "_mean",
     "running_var": "_variance",
 }
-_EPSILON = np.float32(1e-5)  # of their norms, and ours
+_EPSILON = np.float32(1e-5)  # of the norms of both
 
 
 class GluonLayout(ForeignLayout):
     """Weights as Gluon's ``save_parameters`` names them; args as in :class:`ForeignLayout`.
 
-    The layers' names are the table's business; ``gamma``, ``beta`` and the statistics of norms are
-    renamed, and a classifier that is a 1x1 convolution becomes the linear layer ``fc``.
+    The table renames the layers. Besides, ``gamma``, ``beta`` and the statistics of norms get
+    Paddle's names, and a classifier that is a 1x1 convolution becomes the linear layer ``fc``.
     """
 
     def recognises(self, names: Collection[str], network: nn.Layer) -> bool:
@@ -46,17 +46,17 @@ class GluonLayout(ForeignLayout):
             ours = f"{self.names.here(layer)}.{_PARAMETERS.get(parameter, parameter)}"
             if ours == "fc.weight" and array.shape[2:] == (1, 1):
                 array = array[:, :, 0, 0].T
-            # A second tensor of the same name here keeps the one it has there, to be left over.
+            # If two tensors get one name, the second keeps its own and is reported as left over.
             state[name if ours in state else ours] = array
         _absorb_free_norms(state, network)
         return state
 
 
 def _absorb_free_norms(state: dict[str, np.ndarray], network: nn.Layer) -> None:
-    """Remove scale and shift of norms that have none here, without changing the output.
+    """Remove scale and shift of the norms that have neither here, without changing the output.
 
-    MXNet stores both, but takes the scale as 1 whatever is stored. The shift, which stays at 0 in
-    training, is moved into the mean.
+    MXNet stores both, but uses 1 as the scale whatever is stored. The shift, which training leaves
+    at 0, is moved into the mean.
     """
     own = network.state_dict()
     for layer in [key[: -len("._mean")] for key in own if key.endswith("._mean")]:
@@ -67,7 +67,7 @@ def _absorb_free_norms(state: dict[str, np.ndarray], network: nn.Layer) -> None:
             continue
         _, bias, mean, variance = (state[name] for name in names)
         if not bias.shape == mean.shape == variance.shape:
-            continue  # which the check of the shapes will say
+            continue  # load_state will report the shapes
         if bias.any():
             state[f"{layer}._mean"] = mean - bias * np.sqrt(variance + _EPSILON)
         del state[f"{layer}.weight"], state[f"{layer}.bias"]

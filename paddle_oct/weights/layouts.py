@@ -1,4 +1,4 @@
-"""What a network says about other people's names for its weights."""
+"""What a network states about other people's names for its weights."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .names import NameTable
 
 
 class ForeignLayout:
-    """How somebody else's network, or a framework, stores the weights of one of ours.
+    """How another implementation stores the weights of one of our networks.
 
     A network's class states the layouts that it can be loaded from as ``foreign_layouts``;
     :func:`~paddle_oct.weights.load_weights` tries them in that order. There are two kinds,
     :class:`GluonLayout` and :class:`VanillaLayout`; another is a subclass with the two methods.
 
     Args:
-        rows: the names there of our layers, as in :class:`NameTable`.
+        rows: what the other implementation calls our layers, as in :class:`NameTable`.
     """
 
     def __init__(self, rows: Mapping[str, str]) -> None:
@@ -40,7 +40,7 @@ class ForeignLayout:
 
         Args:
             tensors: those of a file that this layout recognises.
-            network: whose state dict it is to be.
+            network: the network that the state dict is for.
             origin: the file, for error messages.
             classifier: ``False`` where the network keeps its own classifier.
 

@@ -20,10 +20,10 @@ def load_weights(network: nn.Layer, path: str | Path, *, classifier: bool = True
     Args:
         network: any network.
         path: a file that :func:`read_weights` reads. Its names may be those of the network's own
-            state dict, also as PyTorch has them, or those of one of the ``foreign_layouts`` of its
-            class; for our networks these are the authors' Gluon networks and, for MobileNetV1 and
-            the ResNets, the vanilla network in ``paddle.vision.models`` or torchvision, whose
-            kernels are then cut into four.
+            state dict, also with PyTorch's names for the statistics of norms, or those of one of
+            the ``foreign_layouts`` of its class. For our networks these are the authors' Gluon
+            networks and, for MobileNetV1 and the ResNets, the vanilla network in
+            ``paddle.vision.models`` or torchvision, whose kernels are then cut into four.
         classifier: ``False`` leaves out the tensors of ``fc``; the network keeps its own.
 
     Raises:
@@ -44,9 +44,18 @@ def load_weights(network: nn.Layer, path: str | Path, *, classifier: bool = True
 def to_state(
     tensors: Mapping[str, np.ndarray], network: nn.Layer, origin: str, *, classifier: bool = True
 ) -> dict[str, np.ndarray]:
-    """Return tensors of any layout as a state dict of the network; args as :func:`load_weights`.
+    """Return tensors of any layout as a state dict of the network.
 
-    What has no place in the network is in the result all the same, for :func:`load_state` to find.
+    Tensors that the network has no place for are kept, so that :func:`load_state` reports them.
+
+    Args:
+        tensors: as from :func:`read_weights`.
+        network: the network that the state dict is for.
+        origin: where they come from, for error messages.
+        classifier: as in :func:`load_weights`.
+
+    Raises:
+        ValueError: a layout recognises the tensors, but they can't belong to this network.
     """
     if tensors and all(name.startswith("module.") for name in tensors):  # of DataParallel
         tensors = {name[len("module.") :]: array for name, array in tensors.items()}

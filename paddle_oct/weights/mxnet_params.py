@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,8 +41,11 @@ def read_mxnet(path: str | Path) -> dict[str, np.ndarray]:
 def parse_mxnet(data: bytes | memoryview, origin: str = "data") -> dict[str, np.ndarray]:
     """Read the arrays of a file's content by name; ``origin`` is what error messages call it.
 
-    Nothing is believed: every length is compared with the bytes that are left before it is used,
-    and the arrays are views of ``data``, so a damaged file costs neither time nor memory.
+    Every length is compared with the bytes that are left before it is used, and the arrays are
+    views of ``data``, so a damaged file costs neither time nor memory.
+
+    Raises:
+        ValueError: it is not such a file, or it is damaged; the message says where.
     """
     cursor = _Cursor(data, origin)
     if len(data) < 8 or cursor.number("Q", "the magic number") != _LIST_MAGIC:
@@ -57,13 +61,13 @@ def parse_mxnet(data: bytes | memoryview, origin: str = "data") -> dict[str, np.
         cursor.fail(f"{len(arrays)} arrays but {len(names)} names")
     named = dict(zip(names, arrays))
     if len(named) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(names).items() if count > 1)
         cursor.fail(f"two arrays are called {twice!r}")
     return named
 
 
 class _Cursor:
-    """A position in the data, which it never leaves."""
+    """A position in the data, which never goes beyond its end."""
 
     def __init__(self, data: bytes | memoryview, origin: str) -> None:
         self.data = data
@@ -91,7 +95,7 @@ class _Cursor:
 
     def count(self, what: str) -> int:
         number = self.number("Q", f"the number of {what}")
-        if number > self.left // 8:  # the least that one takes
+        if number > self.left // 8:  # each takes at least 8 bytes
             self.fail(f"{number} {what} can't be in {self.left} bytes")
         return number
 
@@ -125,5 +129,5 @@ def _read_name(cursor: _Cursor, index: int) -> str:
         name = bytes(cursor.data[start : start + length]).decode("utf-8")
     except UnicodeDecodeError:
         cursor.fail(f"name {index} is not text")
-    # Of a network exported as a graph, names say which are trained and which are statistics.
+    # The names of an exported graph begin with the kind: trained (arg) or statistics (aux).
     return name[4:] if name.startswith(("arg:", "aux:")) else name

@@ -1,4 +1,4 @@
-"""Names of layers in two networks: ours, and somebody else's."""
+"""Translating the names of layers between our networks and those of others."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class NameTable:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """Return what finds a layer's name, and what follows it, as groups."""
+    """Return the pattern of a layer's name; its groups are the placeholders and what follows it."""
     pieces = _PLACEHOLDER.split(template)  # text and placeholders by turns
     pattern = re.escape(pieces[0])
     seen: set[str] = set()

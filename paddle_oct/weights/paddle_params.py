@@ -1,9 +1,9 @@
-"""Reading ``.pdparams`` files, which are pickles, without running anything that they say.
+"""Reading ``.pdparams`` files, which are pickles, without running any code that they name.
 
 A pickle is a program: it may name any function of any module and call it. What ``paddle.save``
 writes needs no more than plain containers, numbers, texts and NumPy arrays, so this reader knows
 the opcodes of those alone, and for the few names that occur in them it has functions of its own,
-which check what they are given.
+which check their arguments.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy as np
 
 from paddle_oct.base.errors import first_line
 
-_NAME_TABLE = "StructuredToParameterName@@"  # of the parameters' global names, by their keys
+_NAME_TABLE = "StructuredToParameterName@@"  # the key of a table that paddle.save adds
 
 
 def read_paddle(path: str | Path) -> dict[str, np.ndarray]:
     """Read the tensors of a ``.pdparams`` file by name.
 
     Raises:
-        ValueError: it is no such file, is damaged, or holds anything that is not a tensor.
+        ValueError: it is no such file, is damaged, or holds anything but tensors.
         OSError: it can't be read.
     """
     state = read_pickle(path)
@@ -34,7 +34,7 @@ def read_paddle(path: str | Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path}: holds no parameters but {type(state).__name__}")
     tensors = {}
     for key, value in state.items():
-        if isinstance(value, tuple) and len(value) == 2:  # a tensor within a container: with name
+        if isinstance(value, tuple) and len(value) == 2:  # (name, array): a Tensor in a container
             value = value[1]
         if not isinstance(key, str) or not isinstance(value, np.ndarray):
             raise ValueError(
@@ -48,7 +48,8 @@ def read_pickle(path: str | Path) -> Any:
     """Read what ``paddle.save`` wrote: containers, numbers, texts, and tensors as NumPy arrays.
 
     Raises:
-        ValueError: it is no pickle, is damaged, or would do anything else; none of it was done.
+        ValueError: it is no pickle, is damaged, or holds or calls anything else; nothing was
+            called.
         OSError: it can't be read.
     """
     data = Path(path).read_bytes()
@@ -63,12 +64,12 @@ def read_pickle(path: str | Path) -> Any:
 
 
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """Return the numbers of a type that NumPy lacks: its bits are the first half of a float32's."""
+    """Return bfloat16 numbers, whose bits are the upper half of a float32's, as float32."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 class _Dtype:
-    """What stands for a NumPy dtype while a pickle is read."""
+    """The stand-in for a NumPy dtype while a pickle is read."""
 
     def __init__(self, code: str, *_: Any) -> None:
         if not re.fullmatch(r"[<>|=]?(b1|[iu][1248]|f[248])", code):
@@ -81,7 +82,7 @@ class _Dtype:
 
 
 class _Array:
-    """What stands for a NumPy array."""
+    """The stand-in for a NumPy array."""
 
     value: np.ndarray | None = None
 
@@ -142,12 +143,13 @@ class _Opcodes(dict):
 
 
 class _Reader(pickle._Unpickler):
-    """The unpickler written in Python, for its table of opcodes; it allocates no more than it read.
+    """Python's unpickler with a table of the allowed opcodes.
 
-    The one written in C trusts the lengths in the file.
+    It is the private one that is written in Python, as the one in C has no such table, and
+    allocates what the lengths in the file say before it has read as much.
     """
 
-    stack: list[Any]  # of the values read so far, and the method that adds one
+    stack: list[Any]  # the values read so far; append adds one
     append: Callable[[Any], None]
 
     dispatch = _Opcodes(
@@ -182,7 +184,7 @@ class _Reader(pickle._Unpickler):
 
 
 def _finish(value: Any, done: dict[int, Any]) -> Any:
-    """Put the arrays where their stand-ins are; each container is visited once."""
+    """Replace the stand-ins by their arrays; each container is visited once."""
     if isinstance(value, _Array):
         if value.value is None:
             raise ValueError("it holds an unfinished array")
@@ -192,7 +194,7 @@ def _finish(value: Any, done: dict[int, Any]) -> Any:
     if not isinstance(value, (dict, list, tuple)):
         return value
     if id(value) not in done:
-        done[id(value)] = None  # where a container holds itself
+        done[id(value)] = None  # in case a container holds itself
         if isinstance(value, dict):
             made: Any = {key: _finish(item, done) for key, item in value.items()}
         else:

@@ -20,13 +20,14 @@ def check_fit(
     """Compare tensors with the names and shapes that a network has a place for.
 
     Args:
-        tensors: what there is.
-        shapes: what there has to be.
+        tensors: the tensors by name.
+        shapes: the names and shapes that the network needs.
         network: the network, named in the error message.
         origin: where the tensors come from, for the error message.
 
     Raises:
-        ValueError: the message lists what is missing, left over, of another shape or no numbers.
+        ValueError: the message lists what is missing, left over, of another shape, or not of a
+            floating-point type.
     """
     shared = [name for name in shapes if name in tensors]
     kinds = (
@@ -64,7 +65,7 @@ def load_state(
         network: the network.
         state: its state dict.
         origin: where it comes from, for error messages.
-        classifier: ``False`` for what the network has in place of a classifier, or nothing.
+        classifier: ``False`` ignores the classifier in ``state``; the network keeps its own.
 
     Raises:
         ValueError: as :func:`check_fit`. Nothing was loaded then.

@@ -19,8 +19,9 @@ _COUNTER = "num_batches_tracked"
 def from_torch_names(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the tensors of a PyTorch state dict as Paddle has them, and all others as they are.
 
-    Statistics of norms have other names there, and the weights of linear layers are transposed. By
-    the statistics a PyTorch state dict is known (MXNet's have the same names, but a ``gamma``).
+    In PyTorch statistics of norms have other names, and the weights of linear layers are
+    transposed. A state dict is taken for PyTorch's if it has statistics with PyTorch's names and no
+    ``gamma`` beside them, which MXNet has.
     """
     layers = {name.rpartition(".")[0] for name in tensors if name.endswith(tuple(_STATISTICS))}
     if not layers or any(f"{layer}.gamma" in tensors for layer in layers):
@@ -33,7 +34,7 @@ def from_torch_names(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]
         if parameter == "weight" and array.ndim == 2:
             array = array.T
         ours = f"{layer}{dot}{_STATISTICS.get(parameter, parameter)}"
-        # What is already called as Paddle does keeps the name it has there, to be left over.
+        # If Paddle's name is taken already, the tensor keeps its own and is reported as left over.
         state[name if ours in tensors else ours] = array
     return state
 
@@ -43,7 +44,7 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: PyTorch is not installed, or the file is no such file, is damaged, or holds
-            anything but plain data, such as a whole network. Nothing that it says is run.
+            anything but plain data, such as a whole network. No code in it is run.
         OSError: it can't be read.
     """
     try:
@@ -74,7 +75,7 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _unwrap(state: Any, path: str | Path) -> dict[str, Any]:
-    """Return the state dict of a checkpoint that holds other things beside it."""
+    """Return the state dict, also that within a checkpoint which holds other things, too."""
     if isinstance(state, dict):
         for key in ("state_dict", "model_state_dict", "model"):
             if isinstance(state.get(key), dict):
@@ -102,7 +103,7 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
     """Read a ``.safetensors`` file.
 
     Raises:
-        ValueError: the package ``safetensors`` is not installed, or the file is not what it says.
+        ValueError: the package ``safetensors`` is not installed, or the file is not in this format.
         OSError: it can't be read.
     """
     try:
@@ -130,7 +131,7 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     """Read the arrays of a ``.npz`` file; pickled objects are refused.
 
     Raises:
-        ValueError: the file is not what it says.
+        ValueError: the file is not in this format.
         OSError: it can't be read.
     """
     with open(path, "rb") as file:
@@ -139,5 +140,5 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except Exception as error:  # of zip, zlib, NumPy's header
+    except Exception as error:  # from zip, zlib or NumPy's header
         raise ValueError(f"{path}: can't be read as .npz ({first_line(error)})") from error

@@ -18,11 +18,11 @@ _Cut = Callable[[np.ndarray], dict[str, np.ndarray]]  # one tensor there, severa
 
 
 class VanillaLayout(ForeignLayout):
-    """Weights of the vanilla network that an octave network takes the place of.
+    """Weights of the vanilla network that an octave network replaces.
 
     The four kernels are the blocks of the vanilla one, high channels first (paper, Fig. 2b), and
-    the norms of the bands hold its channels in the same order. Only ``h2l`` and ``l2h`` that are
-    switched off lose their blocks.
+    the norms of the bands hold its channels in the same order. The blocks of paths that are
+    switched off (``h2l``, ``l2h``) are left out.
 
     Args:
         rows: as in :class:`ForeignLayout`. The convolution of a ``Conv_BN`` called ``name`` is
@@ -30,7 +30,7 @@ class VanillaLayout(ForeignLayout):
     """
 
     def recognises(self, names: Collection[str], network: nn.Layer) -> bool:
-        """Whether there are octave kernels in the network, and none in the file."""
+        """Whether the network has octave kernels, and the file has none."""
         octave = any(map(_OCTAVE_KERNEL.search, network.state_dict()))
         return octave and not any(map(_OCTAVE_KERNEL.search, names))
 
@@ -50,7 +50,7 @@ class VanillaLayout(ForeignLayout):
         return {key: part for name, cut in cuts.items() for key, part in cut(tensors[name]).items()}
 
     def _expected(self, network: nn.Layer) -> tuple[dict[str, list[int]], dict[str, _Cut]]:
-        """Return shapes, and how to cut, the tensors of the vanilla network, by their names."""
+        """Return the shapes of the vanilla network's tensors, and how to cut them, by name."""
         shapes: dict[str, list[int]] = {}
         cuts: dict[str, _Cut] = {}
         split = []

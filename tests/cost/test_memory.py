@@ -12,7 +12,7 @@ from paddle.autograd import PyLayer
 from paddle_oct.base.private import allocated_bytes, operators
 from paddle_oct.bench import compare
 from paddle_oct.cost import latency, measure_latency, profile
-from paddle_oct.cost.reporting import watched_by_autograd
+from paddle_oct.cost.reporting import reported_saved_tensors
 
 MIB = 2**20
 
@@ -86,7 +86,7 @@ def test_the_watch_ends():
     seen = []
     x = paddle.rand([2, 3])
     x.stop_gradient = False
-    with watched_by_autograd(lambda kept: seen.append(list(kept.shape))):
+    with reported_saved_tensors(lambda kept: seen.append(list(kept.shape))):
         y = x.exp()
         z = Cube.apply(y)
     after = z.tanh()

@@ -1,9 +1,9 @@
-"""The operations of the octave equation, and the one door to what makes them fast in eager mode.
+"""The operations of the octave equation: the interface to the kernels that make eager mode fast.
 
-Each operation is written down by its definition in ``paddle.nn.functional``, for programs
-(``to_static``, ONNX) that is what runs, and their compilers choose. In eager mode on a CPU a kernel
-of :data:`KERNELS` may stand in for it; :func:`fast_kernels` shuts them out. No kernel uses anything
-that is global to the process. ``README.md`` in this folder explains.
+Each operation is defined with ``paddle.nn.functional``. In a program (``to_static``, ONNX) that
+definition runs, and the compiler or engine chooses how. In eager mode on a CPU a kernel of
+:data:`KERNELS` may stand in for it; :func:`fast_kernels` switches the kernels off. No kernel
+changes a setting of the whole process. ``README.md`` in this folder explains.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from .convolutions import case_of, run_kernel
-from .in_place import can_activate_in_place, can_add_in_place, is_free
+from .in_place import can_activate_in_place, can_add_in_place, can_overwrite
 from .resampling import (
     Doubled,
     add_doubled_in_place,
@@ -44,7 +44,7 @@ __all__ = [
 def down2(x: Tensor) -> Tensor:
     """Halve a map ``[N, C, H, W]`` to ``[N, C, ceil(H / 2), ceil(W / 2)]`` by 2x2 averages.
 
-    In an odd size the last cell has a smaller window; cells outside the map do not count.
+    Where a size is odd, the last average is over fewer cells: those outside the map do not count.
     """
     if may_run() and can_halve_by_interpolation(x):
         return halve_by_interpolation(x)
@@ -64,7 +64,7 @@ def up2(x: Tensor, like: Tensor | None = None) -> Tensor:
 
 
 def spatial_size(x: Tensor) -> list[Any]:
-    """Return ``[H, W]`` of ``[N, C, H, W]``: integers, or in a program of open sizes, Tensors."""
+    """Return ``[H, W]`` of ``[N, C, H, W]``: integers, or Tensors for open sizes in a program."""
     if paddle.in_dynamic_mode():
         return [x.shape[2], x.shape[3]]
     return _size_in_program(x)
@@ -76,7 +76,7 @@ def _size_in_program(x: Tensor) -> list[Any]:
 
 
 def convolve(conv: nn.Layer | None, x: Tensor | None, pool: bool = False) -> Tensor | None:
-    """Return ``conv(x)``, of ``x`` halved by :func:`down2` first if ``pool``; None for no path."""
+    """Return ``conv(x)``, or ``conv(down2(x))`` if ``pool``; None if a path or band is absent."""
     if conv is None or x is None:
         return None
     if may_run():
@@ -104,13 +104,13 @@ def add(y: Tensor | None, x: Tensor | None, made_by: nn.Layer | None) -> Tensor 
     """Return ``y + x``; what is None counts as zero.
 
     Args:
-        y: what ``made_by`` has just returned and nothing else will read: it may be written over.
+        y: what ``made_by`` has just returned and nothing else will read: it may be overwritten.
         x: what to add to it.
         made_by: the layer that made ``y``.
     """
     if y is None or x is None:
         return x if y is None else y
-    if may_run() and can_add_in_place(y, x) and is_free(y, made_by):
+    if may_run() and can_add_in_place(y, x) and can_overwrite(y, made_by):
         return y.add_(x)
     return y + x
 
@@ -129,7 +129,7 @@ def add_up2(
         return y
     if y is None or not (may_run() and can_double_by_product(x, y)):
         return add(y, up2(x, like), made_by)
-    if paddle.is_grad_enabled() or not is_free(y, made_by):
+    if paddle.is_grad_enabled() or not can_overwrite(y, made_by):
         return add(y, Doubled.apply(x), made_by)
     return add_doubled_in_place(y, x)
 
@@ -139,7 +139,7 @@ def activate(act: nn.Layer, x: Tensor, made_by: nn.Layer | None = None) -> Tenso
 
     Args:
         act: the activation.
-        x: what has just been computed and nothing else will read: it may be written over.
+        x: what has just been computed and nothing else will read: it may be overwritten.
         made_by: the layer that made ``x``; None for a sum.
     """
     if may_run() and type(act) is nn.ReLU and can_activate_in_place(x, act, made_by):

@@ -1,7 +1,7 @@
 """Kernels of a convolution for small maps on a CPU.
 
-Paddle multiplies matrices, one product per sample of the kernel and the unfolded map; per sample
-and channel where the convolution is depthwise. Where maps are small that takes longer than it must.
+Paddle computes one matrix product of the kernel and the unfolded map per sample, or per sample and
+channel if the convolution is depthwise. For small maps so many small products are slow.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Case(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """How many a map has."""
+        """How many pixels a map has."""
         return self.height * self.width
 
     @property
     def reach(self) -> int:
-        """How far the kernel reaches over the edge: 0 for a 1x1, 1 for a 3x3."""
+        """How far the kernel reaches beyond its middle: 0 for a 1x1, 1 for a 3x3."""
         return self.settings.kernel_size[0] // 2
 
     @property
@@ -50,7 +50,7 @@ class Case(NamedTuple):
 
     @property
     def kernel_is_larger(self) -> bool:
-        """Whether the kernel holds at least twice the numbers that it reads and writes."""
+        """Whether channels in x channels out is at least twice what one sample's maps hold."""
         channels, outputs = self.settings.in_channels, self.settings.out_channels
         return channels * outputs >= 2 * (channels + outputs) * self.pixels
 
@@ -85,10 +85,9 @@ class Plain:
 
 
 class OneImage(Plain):
-    """All samples as one image: a product per sample reads the whole kernel for each of them.
+    """All samples as one image, so that the kernel is read once and not once per sample.
 
-    They are laid one below the other, a row of zeros between them if the kernel reaches over the
-    edge.
+    The samples are put one below the other, for a 3x3 with a row of zeros between them.
     """
 
     def run(self, x: Tensor, weight: Tensor, case: Case) -> Tensor:
@@ -99,22 +98,22 @@ class OneImage(Plain):
         image = x.transpose([1, 0, 2, 3]).reshape([1, -1, batch * (height + gap), width])
         y = F.conv2d(image, weight, None, padding=gap)
         y = y.reshape([-1, batch, height + gap, width]).transpose([1, 0, 2, 3])
-        return (y[:, :, :height] if gap else y).contiguous()  # once; every reader would do it again
+        return (y[:, :, :height] if gap else y).contiguous()  # once here, or every reader would
 
     def gradients(
         self, x: Tensor, weight: Tensor, gradient: Tensor, case: Case
     ) -> tuple[Tensor, Tensor]:
-        """See :class:`ConvKernel`; of a 1x1 convolution alone."""
-        columns, slopes = _columns_of_all(x), _columns_of_all(gradient)
+        """See :class:`ConvKernel`; for a 1x1 convolution only."""
+        columns, gradient_columns = _columns_of_all(x), _columns_of_all(gradient)
         matrix = weight.reshape([weight.shape[0], -1])
-        for_x = paddle.matmul(matrix, slopes, transpose_x=True)
+        for_x = paddle.matmul(matrix, gradient_columns, transpose_x=True)
         for_x = for_x.reshape([-1, case.batch, case.height, case.width]).transpose([1, 0, 2, 3])
-        for_weight = paddle.matmul(slopes, columns, transpose_y=True)
+        for_weight = paddle.matmul(gradient_columns, columns, transpose_y=True)
         return for_x.contiguous(), for_weight.reshape(weight.shape)
 
 
 def _columns_of_all(x: Tensor) -> Tensor:
-    """``[N, C, H, W]`` as one matrix ``[C, N H W]``."""
+    """Return ``[N, C, H, W]`` as one matrix ``[C, N H W]``."""
     return x.transpose([1, 0, 2, 3]).reshape([x.shape[1], -1])
 
 
@@ -129,9 +128,9 @@ class UnfoldedBatch(Plain):
 
 
 class RowPerPixel(Plain):
-    """A single image by a product with few rows and a long kernel; without a gradient.
+    """A single image by one product with a row per pixel; without a gradient.
 
-    The other way round, with a row per channel, the product has few columns, and is slower.
+    With a row per channel, as in Paddle, the product would have few columns and be slower.
     """
 
     def run(self, x: Tensor, weight: Tensor, case: Case) -> Tensor:
@@ -148,7 +147,7 @@ class RowPerPixel(Plain):
 
 
 class ChannelsAtOnce(Plain):
-    """A depthwise 3x3 by one product for all samples and channels, in place of one for each."""
+    """A depthwise 3x3 by one batched product in place of a product per sample and channel."""
 
     def run(self, x: Tensor, weight: Tensor, case: Case) -> Tensor:
         """See :class:`ConvKernel`."""
@@ -160,15 +159,15 @@ class ChannelsAtOnce(Plain):
     ) -> tuple[Tensor, Tensor]:
         """See :class:`ConvKernel`."""
         kernels = self._kernels(weight, x)
-        slopes = gradient.reshape([case.batch, x.shape[1], -1, case.pixels])
-        for_columns = paddle.matmul(kernels, slopes, transpose_x=True)
+        gradient_rows = gradient.reshape([case.batch, x.shape[1], -1, case.pixels])
+        for_columns = paddle.matmul(kernels, gradient_rows, transpose_x=True)
         for_x = F.fold(
             for_columns.reshape([case.batch, -1, case.pixels]),
             [case.height, case.width],
             case.settings.kernel_size[0],
             paddings=case.reach,
         )
-        for_weight = paddle.matmul(slopes, self._unfold(x, case), transpose_y=True).sum(0)
+        for_weight = paddle.matmul(gradient_rows, self._unfold(x, case), transpose_y=True).sum(0)
         return for_x, for_weight.reshape(weight.shape)
 
     @staticmethod
@@ -183,13 +182,15 @@ class ChannelsAtOnce(Plain):
 
 
 class _Recomputing(PyLayer):
-    """A convolution of a map, halved or not, whose gradient recomputes what is made of the map.
+    """A convolution of a map, or of its half, whose backward pass recomputes the halved and the
+    unfolded map.
 
-    The map itself costs nothing to keep, as others keep it too; what is made of it would.
+    Keeping the map itself costs nothing, as other layers keep it too; keeping what is computed from
+    it would.
 
-    Map and kernel are one argument, a list: of several arguments ``paddle.grad`` cuts off those
-    that it was not asked for, and then refuses the gradients that are returned for them. And what
-    comes first in a list must need a gradient, or nothing in the list gets one.
+    Map and kernel are one argument, a list: given as two, ``paddle.grad`` for one of them refuses
+    the gradient that is returned for the other. The first element of a list must need a gradient,
+    or none of them gets one.
     """
 
     @staticmethod
@@ -218,7 +219,7 @@ class _Recomputing(PyLayer):
 def run_kernel(
     conv: nn.Conv2D, x: Tensor, kernel: ConvKernel, case: Case, halve: Callable | None
 ) -> Tensor:
-    """Convolve a map, halved by ``halve`` first if that is given."""
+    """Convolve a map by a kernel, with the layer's bias; first halve it if ``halve`` is given."""
     weight, bias = conv.weight, conv.bias
     if case.gradient:
         map_first = weight.stop_gradient
@@ -230,10 +231,10 @@ def run_kernel(
 
 
 def case_of(conv: nn.Layer, x: Tensor, halved: bool) -> Case | None:
-    """Return what decides the kernel; None where Paddle's own layer must run.
+    """Return what decides the kernel; None if the layer itself must run.
 
-    That is where it is not exactly ``paddle.nn.Conv2D``, where somebody watches it through a hook
-    (a kernel does not call it), and where the map is not of the precision and on the device that
+    That is so if its class is not exactly ``paddle.nn.Conv2D``, if it has a forward hook (a kernel
+    would not call it), or if the map is empty or has not the precision and the device that the
     kernels are for.
     """
     if type(conv) is not nn.Conv2D or is_hooked(conv):
@@ -249,7 +250,7 @@ def case_of(conv: nn.Layer, x: Tensor, halved: bool) -> Case | None:
 
 
 def has_plain_padding(case: Case) -> bool:
-    """Whether zeros are laid around the map, as many on either side."""
+    """Whether the padding consists of zeros and is given as integers."""
     padding = case.settings.padding
     if isinstance(padding, (list, tuple)):
         return case.settings.padding_mode == "zeros" and all(type(p) is int for p in padding)

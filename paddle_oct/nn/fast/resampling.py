@@ -1,6 +1,6 @@
 """Halving and doubling a map in less time than Paddle's own operators take on a CPU.
 
-Both are linear, so their gradients keep nothing, and have gradients of any order.
+Both are linear: the backward passes keep no map, and there are gradients of any order.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 DTYPES = (paddle.float32, paddle.float64)  # of the maps for which there are kernels
-WIDEST = 128  # width of a low map; with more of it the zeros cost what two passes do
+WIDEST = 128  # width of a low map; in a wider one the product spends its time on zeros
 
 # -- halving -------------------------------------------------------------------------------------
 
 
 def can_halve_by_interpolation(x: Tensor) -> bool:
-    """Whether :func:`halve_by_interpolation` takes a map."""
+    """Whether :func:`halve_by_interpolation` can halve a map."""
     if x.dtype != paddle.float32 or not x.place.is_cpu_place():
         return False
     height, width = x.shape[2:]
-    # To a single row or column Paddle interpolates with a ratio of 0.
+    # If the result has a single row or column, Paddle interpolates with a ratio of 0.
     return height % 2 == 0 and width % 2 == 0 and min(height, width) >= 4 and x.shape[0] > 0
 
 
 def halve_by_interpolation(x: Tensor) -> Tensor:
-    """Halve ``[N, C, H, W]`` of even H and W: half way between four pixels lies their mean."""
+    """Halve ``[N, C, H, W]``, H and W even: interpolating amid 2x2 pixels gives their mean."""
     return _Halve.apply(x) if paddle.is_grad_enabled() else _interpolate(x)
 
 
@@ -68,7 +68,7 @@ def spread_over_means(gradient: Tensor, size: list[int]) -> Tensor:
 
 @functools.lru_cache(maxsize=32)
 def _spreading(size: int, dtype: Any) -> Tensor:
-    """Return the matrix ``[size, ceil(size / 2)]`` of the shares of every pixel in every mean."""
+    """Return the matrix ``[size, ceil(size / 2)]``: the share of each pixel in each mean."""
     shares = np.repeat(np.eye((size + 1) // 2), 2, axis=0)[:size]
     return paddle.to_tensor(shares / shares.sum(0), dtype=dtype, place=paddle.CPUPlace())
 
@@ -77,9 +77,9 @@ def _spreading(size: int, dtype: Any) -> Tensor:
 
 
 def can_double_by_product(x: Tensor, y: Tensor) -> bool:
-    """Whether ``y + up2(x)`` can be had from :func:`double_by_product`.
+    """Whether :func:`double_by_product` can compute the ``up2(x)`` of ``y + up2(x)``.
 
-    A product with zeros turns what is infinite into NaN, so all values must be finite.
+    Zero times infinity is NaN, so all values must be finite.
     """
     if x.dtype not in DTYPES or y.dtype != x.dtype or not x.place.is_cpu_place():
         return False
@@ -93,21 +93,21 @@ def can_double_by_product(x: Tensor, y: Tensor) -> bool:
 
 
 def double_by_product(x: Tensor) -> Tensor:
-    """Double ``[N, C, H, W]``: a row times a matrix of zeros and ones is a row twice as long, two
-    times.
+    """Double ``[N, C, H, W]``: a row, times a matrix of zeros and ones, becomes two rows twice
+    as long.
     """
     doubled = paddle.matmul(x.reshape([-1, x.shape[3]]), _doubling(x.shape[3], x.dtype))
     return doubled.reshape([*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3]])
 
 
 def add_doubled_in_place(y: Tensor, x: Tensor) -> Tensor:
-    """Add the double of ``x`` to ``y``, without a gradient."""
+    """Add ``up2(x)`` to ``y`` in place; without a gradient."""
     rows, twice = x.reshape([-1, x.shape[3]]), _doubling(x.shape[3], x.dtype)
     return y.reshape([-1, 4 * x.shape[3]]).addmm_(rows, twice).reshape(y.shape)
 
 
 class Doubled(PyLayer):
-    """:func:`double_by_product` with a gradient that keeps nothing: it reads the matrix alone."""
+    """:func:`double_by_product`, whose backward pass keeps no map: it needs the matrix alone."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -125,6 +125,6 @@ class Doubled(PyLayer):
 
 @functools.lru_cache(maxsize=32)
 def _doubling(width: int, dtype: Any) -> Tensor:
-    """Return the matrix ``[width, 4 width]`` that makes a row of a map the two of the doubled."""
+    """Return the matrix ``[width, 4 width]`` that turns one row into two rows twice as long."""
     row = np.repeat(np.eye(width), 2, axis=1)
     return paddle.to_tensor(np.tile(row, 2), dtype=dtype, place=paddle.CPUPlace())

@@ -1,4 +1,4 @@
-"""Whether the kernels of this room may run: in eager mode, unless somebody has shut it."""
+"""Whether the kernels of this room may run: in eager mode, unless they are switched off."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import paddle
 
 from paddle_oct.base.private import in_sot
 
-_OPEN: ContextVar[bool] = ContextVar(
+_ENABLED: ContextVar[bool] = ContextVar(
     "paddle_oct_fast", default=os.environ.get("PADDLE_OCT_FAST", "1").lower() not in ("0", "off")
 )
 
@@ -21,7 +21,7 @@ def fast_kernels(enabled: bool) -> Iterator[None]:
     """Let eager mode use the kernels of :data:`KERNELS`, or the plain operations alone.
 
     They are used by default, unless the environment variable ``PADDLE_OCT_FAST`` is ``0`` or
-    ``off``. The results are the same but for rounding.
+    ``off``. The results are the same except for rounding.
 
     Args:
         enabled: whether they may be used within the block, in this thread.
@@ -37,18 +37,18 @@ def fast_kernels(enabled: bool) -> Iterator[None]:
         >>> print(bool(paddle.allclose(fast, plain, atol=1e-6)))
         True
     """
-    before = _OPEN.set(bool(enabled))
+    before = _ENABLED.set(bool(enabled))
     try:
         yield
     finally:
-        _OPEN.reset(before)
+        _ENABLED.reset(before)
 
 
 def runs_eagerly() -> bool:
-    """Whether operations run at once: no program is built, nor traced by ``to_static``."""
+    """Whether operations run at once: no program is being built or traced (``to_static``)."""
     return paddle.in_dynamic_mode() and not in_sot()
 
 
 def may_run() -> bool:
-    """Whether a kernel may stand in for the plain operation."""
-    return runs_eagerly() and _OPEN.get()
+    """Whether a kernel may stand in for the definition of an operation."""
+    return runs_eagerly() and _ENABLED.get()

@@ -1,4 +1,4 @@
-"""The table of kernels: what each does, when it is used, and where its bound was measured."""
+"""The table of kernels: what each stands in for, when, and where its bound was measured."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from .convolutions import (
     keeps_size,
 )
 
-CHANNEL_BOUND = 64  # pixels of a map; with more of them a product per sample and channel is faster
-UNFOLD_BOUND = 2**19  # values of a batch; with more of them a network was no faster for it
+CHANNEL_BOUND = 64  # pixels of a map; with more, one product per sample and channel is faster
+UNFOLD_BOUND = 2**19  # values of a batch; with more, a network was no faster
 _EPYC = "AMD EPYC, 2 threads, float32"
+_LARGE_KERNEL = "channels in x channels out at least twice the values of one sample's maps"
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """What may stand in for a plain operation in eager mode on a CPU.
+    """What may stand in for the definition of an operation, in eager mode on a CPU.
 
     Attributes:
-        name: of the kernel.
-        operation: which operation of :mod:`paddle_oct.nn.fast` it stands in for.
-        condition: when it does, in words.
-        bound: up to which size it is faster.
-        measured_on: where that was measured; ``benchmarks/RESULTS.md`` has the numbers.
+        name: its name.
+        operation: which operation of :mod:`paddle_oct.nn.fast` it computes.
+        condition: when it is used, in words.
+        bound: up to which size it is faster, in words.
+        measured_on: the processor, threads and precision of the measurement;
+            ``benchmarks/RESULTS.md`` has the numbers.
     """
 
     name: str
@@ -46,7 +48,7 @@ class ConvolutionKernel(Kernel):
     """A kernel of a convolution.
 
     Attributes:
-        applies: whether it is the one for a case, given that none above it in the table is.
+        applies: whether it can be used for a case; of several the first in the table is used.
         kernel: what computes it.
     """
 
@@ -64,7 +66,7 @@ def _is_small_depthwise(case: Case) -> bool:
 
 
 def _is_small_batch(case: Case) -> bool:
-    # For its gradient the 3x3 of a whole batch unfolds as one matrix, which costs memory.
+    # Not a 3x3 with a gradient: the backward pass would unfold the whole batch, which costs memory.
     return (
         case.is_dense
         and case.batch > 1
@@ -96,7 +98,7 @@ def _is_batch_to_unfold(case: Case) -> bool:
     )
 
 
-def _keeps_less(case: Case) -> bool:
+def _can_recompute(case: Case) -> bool:
     return case.gradient and not case.settings.is_depthwise and has_plain_padding(case)
 
 
@@ -113,7 +115,7 @@ CONVOLUTION_KERNELS = (
         "one_image",
         "convolve",
         "dense 1x1 of a batch; without a gradient also 3x3",
-        "kernel of twice the numbers of the maps that it reads and writes",
+        _LARGE_KERNEL,
         applies=_is_small_batch,
         kernel=OneImage(),
     ),
@@ -121,7 +123,7 @@ CONVOLUTION_KERNELS = (
         "row_per_pixel",
         "convolve",
         "dense 1x1 or 3x3 of a single image, without a gradient",
-        "kernel of twice the numbers of the maps that it reads and writes",
+        _LARGE_KERNEL,
         applies=_is_small_image,
         kernel=RowPerPixel(),
     ),
@@ -134,11 +136,11 @@ CONVOLUTION_KERNELS = (
         kernel=UnfoldedBatch(),
     ),
     ConvolutionKernel(
-        "halved_again",
+        "recomputed_halving",
         "convolve",
-        "dense or grouped, of a halved map, with a gradient, which recomputes that map",
+        "dense or grouped, of a halved map, with a gradient; the backward pass recomputes that map",
         "none; it saves memory, not time",
-        applies=_keeps_less,
+        applies=_can_recompute,
     ),
 )
 
@@ -148,13 +150,18 @@ KERNELS: tuple[Kernel, ...] = (
     Kernel(
         "product", "add_up2", "even height and width, finite values", "width 128 of the low map"
     ),
-    Kernel("in_place", "add, add_up2, activate", "maps that nobody else can see", "none"),
+    Kernel("in_place", "add, add_up2, activate", "maps that nothing else reads", "none"),
 )
 
 
 def choose_convolution(case: Case, halved: bool) -> ConvKernel | None:
-    """Return the first kernel of the table for a case; None for Paddle's own layer."""
+    """Return the first kernel of the table that can be used for a case; None if none can.
+
+    Args:
+        case: what decides.
+        halved: whether the map is halved before the convolution.
+    """
     for entry in CONVOLUTION_KERNELS:
-        if entry.applies(case) and (halved or entry.name != "halved_again"):
+        if entry.applies(case) and (halved or entry.name != "recomputed_halving"):
             return entry.kernel
     return None
