@@ -1,14 +1,14 @@
-"""What each operation of an octave convolution costs in every form that computes the same.
+"""What each operation of an octave convolution costs in several equivalent implementations.
 
     python benchmarks/alternatives.py eager        # Paddle's eager mode, forward and with gradients
     python benchmarks/alternatives.py openvino     # the up-sampling between two convolutions
     python benchmarks/alternatives.py fold         # when to up-sample before a 1x1 convolution
-    python benchmarks/alternatives.py together     # how many images of a batch a thread takes
+    python benchmarks/alternatives.py together     # how many images a thread takes at a time
 
-Two threads; all forms of an operation run in turns. The chosen ones, marked with an asterisk (in
-eager mode those of a 3x3 or of a single image only where no gradient is wanted), are those of
-``convolve.py`` and ``forms.py`` in ``paddle_oct/nn``, and of ``folded.py`` and ``predictor.py`` in
-``paddle_oct/deploy``.
+Two threads; all implementations of an operation run in turns. An asterisk marks the one that the
+package uses, in ``paddle_oct/nn/fast`` and in ``folded.py`` and ``engines/predictor.py`` of
+``paddle_oct/deploy``. In eager mode that is the one without a gradient; with one, a dense 3x3 and a
+single image use ``conv2d``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ warnings.filterwarnings("ignore", module=r"paddle\.")
 import numpy as np
 import paddle
 import paddle.nn.functional as F
-from paddle_oct.nn.fast.forms import plus_up2
 from tabulate import tabulate
 
 from paddle_oct import create_model
@@ -33,10 +32,18 @@ from paddle_oct.base.private import set_threads
 from paddle_oct.base.timing import interleave
 from paddle_oct.deploy import export, folded, load
 from paddle_oct.deploy.engines import predictor
-from paddle_oct.nn.fast import convolve
+from paddle_oct.nn.fast import add_up2
+from paddle_oct.nn.fast.convolutions import case_of
+from paddle_oct.nn.fast.table import CONVOLUTION_KERNELS
 
 REPEATS = 20
-UNWATCHED = paddle.nn.Conv2D(1, 1, 1)
+MAKER = paddle.nn.Conv2D(1, 1, 1)  # what it returned may be written over
+KERNEL_NAMES = {
+    "channels_at_once": "one product for all channels",
+    "one_image": "whole batch as one image",
+    "row_per_pixel": "a row per pixel",
+    "unfolded_batch": "whole batch unfolded at once",
+}
 
 
 def as_one_image(x, weight):
@@ -117,8 +124,8 @@ def sum_by_interpolation(x, y):
 
 
 def sum_by_product(x, y):
-    """The package's own form: a product onto what is in place, or with gradients beside it."""
-    return plus_up2(2 * y, x, UNWATCHED)
+    """Return what the package computes: a product added in place, or with gradients apart."""
+    return add_up2(2 * y, x, MAKER, None)
 
 
 def sum_by_broadcast(x, y):
@@ -128,46 +135,41 @@ def sum_by_broadcast(x, y):
     return total.reshape(y.shape)
 
 
-def chosen_form(conv, shape):
-    """Return the name of the form that a layer takes without a gradient."""
+def chosen_for(conv, shape):
+    """Return the name of the implementation that the package uses without a gradient."""
     with paddle.no_grad():
-        form = convolve._form_of(conv, paddle.zeros(shape))
-    return {
-        None: "conv2d",
-        convolve._as_one_image: "whole batch as one image",
-        convolve._unfolded_at_once: "whole batch unfolded at once",
-        convolve._row_per_pixel: "a row per pixel",
-        convolve._channel_by_channel: "one product for all channels",
-    }[form]
+        case = case_of(conv, paddle.zeros(shape), halved=False)
+    kernel = next((kernel for kernel in CONVOLUTION_KERNELS if kernel.applies(case)), None)
+    return "conv2d" if kernel is None else KERNEL_NAMES[kernel.name]
 
 
 def convolutions(samples, channels, size, out, kernel):
-    """Return a case: its name, its inputs and the forms."""
-    inputs = [(samples, channels, size, size), (out, channels, kernel, kernel)]
-    forms = {"conv2d": lambda x, w: F.conv2d(x, w, padding=w.shape[2] // 2)}
+    """Return a case: its name, the shapes of its inputs, its implementations, the chosen one."""
+    shapes = [(samples, channels, size, size), (out, channels, kernel, kernel)]
+    candidates = {"conv2d": lambda x, w: F.conv2d(x, w, padding=w.shape[2] // 2)}
     if samples == 1:
-        forms["a row per pixel"] = row_per_pixel
+        candidates["a row per pixel"] = row_per_pixel
     else:
-        forms["whole batch as one image"] = as_one_image
+        candidates["whole batch as one image"] = as_one_image
     if kernel == 1:
-        forms["matmul per sample"] = per_sample_product
+        candidates["matmul per sample"] = per_sample_product
     else:
-        forms["whole batch unfolded at once"] = unfolded_at_once
+        candidates["whole batch unfolded at once"] = unfolded_at_once
     name = f"{kernel}x{kernel}, {samples}x{channels}x{size}x{size} to {out}"
     conv = paddle.nn.Conv2D(channels, out, kernel, padding=kernel // 2)
-    return name, inputs, forms, chosen_form(conv, inputs[0])
+    return name, shapes, candidates, chosen_for(conv, shapes[0])
 
 
 def depthwise(samples, channels, size):
-    """Return a case: its name, its inputs and the forms."""
-    inputs = [(samples, channels, size, size), (channels, 1, 3, 3)]
-    forms = {
+    """Return a case, as :func:`convolutions`."""
+    shapes = [(samples, channels, size, size), (channels, 1, 3, 3)]
+    candidates = {
         "conv2d": lambda x, w: F.conv2d(x, w, padding=1, groups=w.shape[0]),
         "one product for all channels": all_channels_at_once,
     }
     conv = paddle.nn.Conv2D(channels, channels, 3, padding=1, groups=channels)
     name = f"3x3 depthwise, {samples}x{channels}x{size}x{size}"
-    return name, inputs, forms, chosen_form(conv, inputs[0])
+    return name, shapes, candidates, chosen_for(conv, shapes[0])
 
 
 def eager_cases():
@@ -224,45 +226,47 @@ def eager_cases():
 
 
 def eager():
-    """Print the forms in eager mode."""
+    """Print the implementations in eager mode."""
     set_threads(2)
     rows = []
-    for name, shapes, forms, chosen in eager_cases():
+    for name, shapes, candidates, chosen in eager_cases():
         paddle.seed(0)
         inputs = [paddle.randn(shape) for shape in shapes]
-        expected = next(iter(forms.values()))(*inputs)
+        functions = list(candidates.values())
+        expected = functions[0](*inputs)
         with paddle.no_grad():
-            for form in forms.values():
-                difference = float((form(*inputs) - expected).abs().max())
+            for function in functions:
+                difference = float((function(*inputs) - expected).abs().max())
                 assert difference <= 1e-4 * float(expected.abs().max())
-            forward = interleave([lambda f=f, x=inputs: f(*x) for f in forms.values()], REPEATS)
+            forward = interleave([lambda f=f, x=inputs: f(*x) for f in functions], REPEATS)
         for value in inputs:
             value.stop_gradient = False
 
-        def step(form, inputs=inputs):
-            form(*inputs).sum().backward()
+        def step(function, inputs=inputs):
+            function(*inputs).sum().backward()
             for value in inputs:
                 value.clear_grad()
 
-        backward = interleave([lambda f=f: step(f) for f in forms.values()], REPEATS)
-        for form, once, both in zip(forms, forward, backward):
-            mark = "*" if form == chosen else ""
-            rows.append([name, form + mark, f"{1e3 * once.median:.2f}", f"{1e3 * both.median:.2f}"])
-    headers = ["operation", "form", "forward, ms", "forward and backward, ms"]
+        backward = interleave([lambda f=f: step(f) for f in functions], REPEATS)
+        for label, once, both in zip(candidates, forward, backward):
+            mark = "*" if label == chosen else ""
+            times = (f"{1e3 * timing.median:.2f}" for timing in (once, both))
+            rows.append([name, label + mark, *times])
+    headers = ["operation", "implementation", "forward, ms", "forward and backward, ms"]
     print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 
 
 def openvino():
-    """Print the forms of the up-sampling in a small network for OpenVINO."""
+    """Print the implementations of the up-sampling in a small network for OpenVINO."""
     import openvino as ov
     import openvino.opset13 as ops
 
     rng = np.random.default_rng(0)
     core_, options = ov.Core(), {"INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "f32"}
 
-    def scaled(x, form, **keywords):
+    def scaled(x, target, **keywords):
         return ops.interpolate(
-            x, ops.constant(np.array(form)), axes=ops.constant(np.array([2, 3])), mode="nearest",
+            x, ops.constant(np.array(target)), axes=ops.constant(np.array([2, 3])), mode="nearest",
             coordinate_transformation_mode="asymmetric", nearest_mode="floor", **keywords,
         )  # fmt: skip
 
@@ -287,7 +291,7 @@ def openvino():
             pad = [size // 2] * 2
             return ops.convolution(x, weight, [1, 1], pad, pad, [1, 1])
 
-        forms = {
+        candidates = {
             "none at all": None,
             "nearest, by scales*": lambda x: scaled(
                 x, np.float32([2, 2]), shape_calculation_mode="scales"
@@ -302,25 +306,27 @@ def openvino():
             "broadcast": lambda x, shape=shape: broadcast(x, shape),
         }
         runs = []
-        for form in forms.values():
+        for up in candidates.values():
             high = ops.parameter([n, c, 2 * h, 2 * w], np.float32)
             low = ops.parameter([n, c, h, w], np.float32)
             total = conv(ops.relu(conv(high, 1)), kernel)
-            if form is not None:
-                total = ops.add(total, form(conv(ops.relu(conv(low, 1)), kernel)))
-            model = ov.Model([ops.relu(conv(ops.relu(total), 1))], [high, low][: 1 + bool(form)])
+            given = [high]
+            if up is not None:
+                total = ops.add(total, up(conv(ops.relu(conv(low, 1)), kernel)))
+                given = [high, low]
+            model = ov.Model([ops.relu(conv(ops.relu(total), 1))], given)
             request = core_.compile_model(model, "CPU", options).create_infer_request()
             inputs = [rng.standard_normal(p.shape).astype(np.float32) for p in model.inputs]
             runs.append(lambda request=request, inputs=inputs: request.infer(inputs))
-        for form, timing in zip(forms, interleave(runs, 3 * REPEATS)):
+        for label, timing in zip(candidates, interleave(runs, 3 * REPEATS)):
             name = f"{kernel}x{kernel}, {'x'.join(map(str, shape))}"
-            rows.append([name, form, f"{1e3 * timing.median:.2f}"])
-    headers = ["l2h and what is around it", "up-sampling", "ms"]
+            rows.append([name, label, f"{1e3 * timing.median:.2f}"])
+    headers = ["l2h and the layers around it", "up-sampling", "ms"]
     print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 
 
 def fold():
-    """Print Oct-ResNet-50 by up to how many channels a widening 1x1 up-samples its input."""
+    """Print times of Oct-ResNet-50 by the widest low input that a widening 1x1 up-samples."""
     size = (8, 3, 224, 224)
     x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
     limits, rows = (0, folded.NARROW, 64, 128), []
@@ -343,10 +349,10 @@ def fold():
 
 
 def together():
-    """Print the networks by how many images of its share of a batch a thread takes at a time."""
+    """Print times of the networks by how many images a thread takes at a time."""
     size = (8, 3, 224, 224)
     x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
-    chosen, rows = predictor.TOGETHER, []
+    chosen, rows = predictor.IMAGES_AT_A_TIME, []
     with tempfile.TemporaryDirectory() as folder:
         for pair in (("oct_resnet50", "resnet50"), ("oct_mobilenet_v1", "mobilenet_v1")):
             paths = []
@@ -358,7 +364,7 @@ def together():
             for engine in ("openvino", "onnxruntime"):
                 numbers, runs = (4, 2, 1), []
                 for images in numbers:
-                    predictor.TOGETHER = images
+                    predictor.IMAGES_AT_A_TIME = images
                     both = [load(path, engine, 2, size) for path in paths]
                     runs += [lambda run=run, n=images: run_together(run, x, n) for run in both]
                 ms = [f"{1e3 * timing.median:.1f}" for timing in interleave(runs, 2 * REPEATS)]
@@ -370,8 +376,8 @@ def together():
 
 
 def run_together(run, x, images):
-    """Run a loaded network so many images at a time."""
-    predictor.TOGETHER = images
+    """Run a loaded network with this number of images at a time."""
+    predictor.IMAGES_AT_A_TIME = images
     return run(x)
 
 

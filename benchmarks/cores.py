@@ -1,10 +1,10 @@
-"""How far apart two cores are: what it takes to hand a cache line from one to the other.
+"""How far apart two cores are: the time to hand a cache line from one to the other.
 
     python benchmarks/cores.py            # ten measurements, a second apart
 
 Two cores that share a cache pass it on in some 50 ns, others need several times that. On a virtual
-machine this changes from one second to the next, as its host moves the virtual cores about, and
-with it changes how fast a network is that two threads compute together. Linux, and a C compiler.
+machine this changes from one second to the next, as its host moves the virtual cores, and so does
+the speed of a network that two threads compute together. Needs Linux and a C compiler.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ double handover(int a, int b, int n) {
     return ((end.tv_sec - start.tv_sec) * 1e9 + end.tv_nsec - start.tv_nsec) / (2.0 * n);
 }
 """
-NEAR, FAR = 120, 300  # ns; beyond, the host has other things to do
-PAUSE = 0.3  # s; after a run Paddle's threads wait for the next one, busily, for 0.2 s
+NEAR, FAR = 120, 300  # upper bounds in ns; above, the cores are busy with something else
+PAUSE = 0.3  # s; after a run, Paddle's threads wait for the next one in a busy loop for 0.2 s
 
 
 def state(ns):
-    """Return what a handover of so many nanoseconds tells of the cores."""
+    """Return the state of the cores, given the time of a handover in ns."""
     return "near" if ns <= NEAR else "far" if ns <= FAR else "disturbed"
 
 

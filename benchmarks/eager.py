@@ -1,12 +1,13 @@
-"""Time and memory of the octave networks against their vanilla selves, in Paddle's eager mode.
+"""Time and memory of the octave networks against the vanilla ones, in Paddle's eager mode.
 
     python benchmarks/eager.py                     # some three minutes on two cores
     python benchmarks/eager.py --repeats 5         # quicker, noisier
-    python benchmarks/eager.py --rounds 4          # until the cores were near and far (cores.py)
+    python benchmarks/eager.py --rounds 4          # repeated, to meet near and far cores (cores.py)
 
 Both networks of a pair run in turns in one process, on two threads (``paddle_oct.bench.race``);
-every pair and size has a process of its own, for what ran before in it leaves other memory behind.
-There is a table for either state of the cores, others where it changed meanwhile or was disturbed.
+every pair and size has a process of its own, since earlier runs change the state of the memory.
+There is a table for each state of the cores (near, far, disturbed), and one for races during which
+it changed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ WORKLOADS = (
 
 
 def race_alone(pair, engine, alpha, size, repeats) -> tuple[str, RaceResult]:
-    """Race two networks and tell the state of the cores; this is what a new process does."""
+    """Race two networks in a new process; return the state of the cores and the result."""
     warnings.filterwarnings("ignore", module=r"paddle\.")
     before = state(handover_ns())
     result = race(*pair, engine, alpha, size, repeats=repeats)

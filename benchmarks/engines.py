@@ -1,11 +1,10 @@
-"""The octave networks against their vanilla selves on the engines, cores near and far.
+"""The octave networks against the vanilla ones on the engines, cores near and far.
 
     python benchmarks/engines.py --json results.json    # about twenty minutes on two cores
 
 Everything is loaded once. Then, round by round, each pair runs in turns as in ``paddle-oct bench``.
-Before and after it is measured how far apart the cores are (``cores.py``), so that medians can be
-told for either state; turns in whose midst it changed, or something else came between, count for
-neither.
+The distance of the cores is measured before and after (``cores.py``), and there are medians for
+each of its two states. Turns during which it changed, or was disturbed, count for neither.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ PAIRS = {"R": ("oct_resnet50", "resnet50"), "M": ("oct_mobilenet_v1", "mobilenet
 ENGINES = ("openvino", "onnxruntime", "paddle-openvino", "paddle")
 STATES = ("near", "far")
 WARM_UP = 2
-REPEATS = {1: 10, 8: 3}  # in a row, by batch
+REPEATS = {1: 10, 8: 3}  # turns in a row, by batch
 
 
 def prepare(folder, pairs, batches):

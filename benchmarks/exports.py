@@ -1,10 +1,10 @@
-"""Every network, exported: how far what the engines return is from what Paddle returns.
+"""How far the outputs of every exported network are from those of Paddle.
 
     python benchmarks/exports.py 'oct_resnet*'             # ONNX Runtime and OpenVINO, two sizes
     python benchmarks/exports.py oct_resnet50 --paddle     # Paddle Inference too
 
-The largest difference, relative to the largest output, over the two sizes. Paddle Inference takes a
-while to load the deepest ones.
+Printed is the largest difference over two sizes, relative to the largest output. Paddle Inference
+takes a while to load the deepest networks.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from paddle_oct.deploy import export, load
 SIZES = ((1, 3, 64, 64), (2, 3, 65, 49))
 
 
-def calm(network):
+def halve_norm_scales(network):
     """Keep the sums of residual blocks from growing, as in a trained network.
 
-    With fresh weights the deep networks with squeeze-and-excitation amplify rounding beyond all
-    bounds, in Paddle too.
+    With fresh weights the deep networks with squeeze-and-excitation amplify rounding without bound,
+    in Paddle too.
     """
     for layer in network.sublayers():
         if isinstance(layer, nn.BatchNorm2D) and layer.weight is not None:
@@ -54,7 +54,7 @@ def main():
         paddle.seed(0)
         network = create_model(name, num_classes=10)
         network.eval()
-        calm(network)
+        halve_norm_scales(network)
         differences = []
         with tempfile.TemporaryDirectory() as folder:
             for format, own in engines.items():

@@ -1,11 +1,11 @@
-"""Time of the lightweight convolutions, and of HetConv against its definition kernel by kernel.
+"""Time of the lightweight convolutions, and of HetConv against its definition.
 
     python benchmarks/lightweight.py               # a minute on two cores
     python benchmarks/lightweight.py --write       # and into benchmarks/RESULTS-lightweight.md
 
-All layers of a table run in the same process, in turns, so that whatever else the machine does
-falls on all. Printed: the median of the repeats with half the quartiles' distance, in Paddle's
-eager mode.
+All layers of a table run in the same process and in turns, so that disturbances affect all alike.
+Printed is the median of the repeats with half the distance of the quartiles, in Paddle's eager
+mode.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RESULTS = Path(__file__).with_name("RESULTS-lightweight.md")
 
 
 class KernelByKernel(nn.Layer):
-    """HetConv by its definition: one convolution of one channel per kernel, added up."""
+    """HetConv by its definition: the sum of one convolution of one channel per kernel."""
 
     def __init__(self, layer):
         super().__init__()
@@ -75,8 +75,8 @@ def step(layer, x):
 def measure(layers, x, run, repeats, times=None):
     """Return the :class:`Timing` of each layer, all of them in turns.
 
-    In each turn a layer runs as many times as ``times`` says: a quick one needs more for its
-    median.
+    In each turn a layer runs as many times as ``times`` says: the median of a fast layer needs more
+    runs.
     """
     times = times or [1] * len(layers)
     numbers = [number for number, count in enumerate(times) for _ in range(count)]

@@ -1,10 +1,10 @@
-"""The training memory that ``profile`` predicts, against what Paddle's allocator handed out.
+"""The training memory that ``profile`` predicts, against what Paddle's allocator hands out.
 
     python benchmarks/memory.py                    # about a minute on two cores
 
-Measured in the second step with Momentum, when gradients and the optimiser's state exist and stay:
-held is what is allocated after the forward pass, step the peak of the whole step, both above what
-was allocated before it, input included; total is that peak above what was allocated before the
+Measured in the second step with Momentum, when gradients and the optimizer's state exist. "Held" is
+what is allocated after the forward pass, "step" the peak of the whole step, both above what was
+allocated before the step and its input; "total" is that peak above what was allocated before the
 network was built. CPU only.
 """
 

@@ -1,4 +1,4 @@
-"""The zoo: parameters and multiply-accumulates of every network, beside the paper's numbers.
+"""Parameters and multiply-accumulates of every network, beside the paper's numbers.
 
 python benchmarks/networks.py             # prints the tables
 python benchmarks/networks.py --write     # puts them into docs/networks.md
@@ -55,7 +55,7 @@ def paper(name, options):
 
 
 def names():
-    """Return the networks' names with numbers in their order."""
+    """Return the networks' names, sorted with numbers by value."""
     return sorted(list_models(), key=lambda n: [int(p) if p.isdigit() else p for p in split(n)])
 
 

@@ -55,7 +55,7 @@ Made by `python benchmarks/octavize.py --write`.
 
 
 def build(name: str, **options: Any) -> nn.Layer:
-    """Return a network of paddle.vision.models; ``vgg16+bn`` is that with norms."""
+    """Return a network of paddle.vision.models; ``vgg16+bn`` is ``vgg16`` with norms."""
     plain, _, norm = name.partition("+")
     return getattr(paddle.vision.models, plain)(**({"batch_norm": True} if norm else {}), **options)
 
@@ -78,7 +78,7 @@ def saved_by_formula(octave: Any) -> float:
 
 
 def reasons(report: OctavizeReport) -> str:
-    """Return why convolutions were left, beside the stem and the last stage."""
+    """Return why convolutions other than those of stem and last stage were left, with counts."""
     counts = Counter(
         conv.reason.replace("(all alphas", "(").partition(", use padding")[0]
         for conv in report.left
@@ -121,7 +121,7 @@ def table(names: Sequence[str]) -> str:
 
 
 def tensors(output: Any) -> list[paddle.Tensor]:
-    """Return what a network returned as a list; some return outputs of auxiliary heads too."""
+    """Return the outputs of a network as a list; some networks have auxiliary heads."""
     return list(output) if isinstance(output, (tuple, list)) else [output]
 
 

@@ -1,11 +1,11 @@
-"""Where the time goes on an engine, by kind of operation and by the engine's own profile.
+"""Where the time goes on an engine, by kind of operation, as the engine's own profile says.
 
     python benchmarks/operations.py      # ResNet-50 and MobileNetV1, OpenVINO, batch 1, two threads
     python benchmarks/operations.py --engine onnxruntime --batch-size 2 --threads 1
     python benchmarks/operations.py --engine eager
 
-The second is what each of two threads does of a batch of 8 at a time. In Paddle's eager mode every
-operator is timed as Python calls it, and what is left of the whole is Python's.
+The second runs what one of two threads computes at a time of a batch of 8. In Paddle's eager mode
+every call of an operator from Python is timed; the rest of the whole time is Python's.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BY_TYPE = {
     **dict.fromkeys(("Concat", "Add", "Sum", "Subgraph", "Eltwise"), "concat, sum"),
     "GroupConvolution": "depthwise",
 }
-EAGER = {  # some convolutions unfold, lay out and multiply; up-sampling is a product that adds
+EAGER = {  # some convolutions run as unfold, reshape and matmul; up-sampling as addmm_
     **dict.fromkeys(("conv2d", "depthwise_conv2d", "unfold", "matmul"), "convolutions"),
     **dict.fromkeys(("reshape", "transpose", "pad"), "convolutions"),
     **dict.fromkeys(("addmm_", "nearest_interp"), "up-sampling"),
@@ -58,7 +58,7 @@ def kind_of_conv(weight):
 
 
 def exported(times_of_file):
-    """Return a function of a network from one of its ONNX file."""
+    """Make a function of a network from a function of its ONNX file."""
 
     def times(network, size, threads, repeats):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Networks side by side: what they cost, how fast they are, how good; tables and plots."""
+"""Comparing networks by cost, speed and accuracy; tables and plots."""
 
 from .accuracy_table import accuracy_table
 from .comparison import ALPHAS, Comparison, compare, model_by_name, sweep

@@ -1,4 +1,4 @@
-"""Accuracies with their costs, published ones and one's own, as a table."""
+"""Published accuracies and those of your own runs, with their costs, as a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def accuracy_table(
     format: str = "table",
     published: Sequence[Published] = PUBLISHED,
 ) -> str:
-    """Return published ImageNet accuracies with their costs, and below them runs of one's own.
+    """Return published ImageNet accuracies with their costs, and below them those of your own runs.
 
     Args:
         runs: what :func:`read_run` returned.

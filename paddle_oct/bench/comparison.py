@@ -1,4 +1,4 @@
-"""Networks side by side, and one network over alpha."""
+"""The costs of several networks side by side, and of one network over alpha."""
 
 from __future__ import annotations
 
@@ -121,10 +121,10 @@ def compare(
     Args:
         *models: networks, or their names as :func:`model_by_name` takes them.
         input_size: as in :func:`~paddle_oct.cost.profile`, the same for all.
-        labels: what to call them; by default a name is the name, and a network its class.
-        training: whether to find out the memory of training.
-        repeats: how often to measure the forward pass, in turns; 0: not at all.
-        **options: for :func:`~paddle_oct.create_model`, where a model is a name.
+        labels: their names in tables; by default the given name, or the class of a network.
+        training: whether to compute the memory of training too.
+        repeats: how often to measure the forward pass of each, in turns; 0: not at all.
+        **options: options of :func:`~paddle_oct.create_model` for models given by name.
 
     Raises:
         TypeError, ValueError: as ``profile``; there is no model; a name is unknown (the message
@@ -162,7 +162,7 @@ def sweep(
             function that makes a network or a layer from its alpha.
         alphas: in [0, 1]. Alpha 0, to which the ratios refer, comes first in any case.
         input_size, training, repeats: as in :func:`compare`.
-        **options: other options of the network, where it is a name.
+        **options: other options of the network, if it is given by name.
 
     Raises:
         TypeError, ValueError: as :func:`compare`; or an alpha is out of range.
@@ -215,15 +215,15 @@ def _label(model: str | nn.Layer) -> str:
 
 
 def model_by_name(text: str, **options: Any) -> nn.Layer:
-    """Build a network from a name with its alpha.
+    """Build a network from its name, which may be followed by its alpha.
 
     Args:
         text: ``"resnet50"``, ``"oct_resnet50@0.25"``, or one alpha per stage:
             ``"oct_resnet50@.5,.25,.125"``.
-        **options: others for :func:`~paddle_oct.create_model`.
+        **options: other options of :func:`~paddle_oct.create_model`.
 
     Raises:
-        TypeError, ValueError: as ``create_model``; or what follows the ``@`` is no alpha.
+        TypeError, ValueError: as ``create_model``; or what follows the ``@`` is no list of numbers.
     """
     name, at, alpha = text.partition("@")
     if not at:

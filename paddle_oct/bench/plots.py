@@ -1,4 +1,4 @@
-"""Pictures of costs."""
+"""Pictures of costs and accuracies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _COSTS = (
 
 
 def draw_sweep(comparison: Comparison, path: str | Path) -> None:
-    """Draw costs over alpha, beside the laws of one octave convolution.
+    """Draw costs over alpha, together with the laws of one octave convolution (Table 1).
 
     Args:
         comparison: what :func:`~paddle_oct.bench.sweep` returned.
@@ -83,8 +83,8 @@ def _draw_laws(axes: Axes) -> None:
 def draw_layers(comparison: Comparison, path: str | Path) -> None:
     """Draw a bar per layer for the multiply-accumulates and the output of each network.
 
-    Only layers with multiply-accumulates are drawn; an octave convolution is one of them. Networks
-    stand one beside the other, on the same scale.
+    Only layers with multiply-accumulates are drawn; an octave convolution counts as one layer. The
+    networks are drawn side by side on the same scale.
 
     Args:
         comparison: what :func:`~paddle_oct.bench.compare` or ``sweep`` returned.
@@ -122,10 +122,10 @@ def draw_accuracy(
     runs: Sequence[OwnRun] = (),
     published: Sequence[Published] = PUBLISHED,
 ) -> None:
-    """Draw ImageNet accuracy over multiply-accumulates as published, and runs of one's own.
+    """Draw published ImageNet accuracies over multiply-accumulates, and those of your own runs.
 
-    Runs on ImageNet (a data set of that name) are drawn among the published results; those on
-    other data, whose accuracy means something else, in a panel beside.
+    Runs on ImageNet (on a data set whose name begins with ``imagenet``) are drawn among the
+    published results; those on other data, whose accuracies can't be compared, in a second panel.
 
     Args:
         path: as in :func:`draw_sweep`.
@@ -203,10 +203,10 @@ def _draw_runs(axes: Axes, runs: Sequence[OwnRun], first: int, unit: float = 1) 
     """Draw a point per run.
 
     Args:
-        axes: where.
+        axes: the axes to draw on.
         runs: the runs.
         first: the number of the first colour and marker.
-        unit: how many of the axis's units a billion MACs are.
+        unit: a billion MACs in the unit of the axis.
     """
     for index, run in enumerate(runs, first):
         alpha = "" if run.alpha is None else f", α {run.alpha}"

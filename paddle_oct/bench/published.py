@@ -1,4 +1,4 @@
-"""Published ImageNet results, and a user's own runs to set beside them."""
+"""Published ImageNet results, and a user's own runs to compare with them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Published:
     Args:
         network: the backbone.
         alpha: its share of low-frequency channels; 0 is the vanilla network.
-        gmacs: billions of multiply-accumulates, as printed there.
+        gmacs: billions of multiply-accumulates, as printed in the source.
         top1: accuracy in percent.
-        source: the table.
+        source: the table or repository that it is taken from.
     """
 
     network: str
@@ -35,7 +35,7 @@ class Published:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options for ``create_model`` beside alpha."""
+        """The other options of ``create_model`` than alpha."""
         return dict(_MODELS[self.network, self.source][1])
 
 
@@ -139,18 +139,18 @@ _MODELS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
 
 
 def of_table(number: int) -> list[Published]:
-    """Return what a table of the paper prints: the 5th, 7th or 9th."""
+    """Return the results that Table 5, 7 or 9 of the paper prints."""
     return [result for result in PUBLISHED if result.source == f"{_PAPER}{number}"]
 
 
 @dataclass(frozen=True)
 class OwnRun:
-    """A run of ``paddle-oct train``, as far as a comparison of accuracy and cost needs it.
+    """The accuracy and the cost of a run of ``paddle-oct train``.
 
     Args:
-        label: the folder's name.
+        label: the name of its folder.
         network: the name of its network.
-        alpha: as it was trained; None for a vanilla network.
+        alpha: the alpha of the network; None for a vanilla network.
         data: the name of its data set.
         gmacs: billions of multiply-accumulates for one image of the run's size.
         top1: the best test accuracy, in percent.

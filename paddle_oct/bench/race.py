@@ -1,4 +1,4 @@
-"""Racing two networks: in one process and in turns, so that the machine's moods fall on both."""
+"""Racing two networks: in one process and in turns, so that disturbances affect both alike."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RACE_ENGINES = ("eager", "train", *ENGINES)
 
 
 class _Prepared(NamedTuple):
-    """A network, ready to run: what is timed, and what tells its peak of memory."""
+    """A network, ready to run: the function to time, and one that measures its peak memory."""
 
     run: Callable[[], Any]
     measure_peak: Callable[[], Optional[int]]
@@ -51,16 +51,16 @@ def race(
     """Race a network against another.
 
     Args:
-        model, against: names that ``create_model`` knows.
+        model, against: names that ``create_model`` knows, of the contender and the opponent.
         engine: one of ``RACE_ENGINES``: ``"eager"`` (Paddle, forward), ``"train"`` (a training
             step: forward, backward, Momentum), or an engine of :func:`~paddle_oct.deploy.load`, for
             which both are folded and exported alike.
-        alpha: of ``model``, where it has one; None for its default.
+        alpha: the alpha of ``model``, if it has one; None for its default.
         input_size: ``[N, C, H, W]``.
-        threads: how many each may use.
-        repeats: how often each runs, twice or more.
+        threads: how many threads each network may use.
+        repeats: how often each network runs, twice or more.
         options: other options of both networks, such as ``{"num_classes": 10}``.
-        memory: whether to measure the peaks of memory too, for which an engine starts anew.
+        memory: whether to measure the peak memory too; of an engine, that is in a new process.
 
     Raises:
         ValueError: there is no such engine or network, or the engine is not installed.
@@ -156,7 +156,7 @@ def _training_step(network: nn.Layer, size: tuple[int, ...]) -> Callable[[], Any
 
 
 def _peak_of(run: Callable[[], Any]) -> int:
-    """Return the bytes that Paddle's allocator hands out at the peak of a run, above the start."""
+    """Return the peak of the bytes that Paddle's allocator hands out in a run, above its start."""
     before = allocated_bytes()
     reset_peak_of_allocated()
     run()

@@ -36,7 +36,7 @@ _TITLES = {
 
 
 def race_table(results: Sequence[RaceResult], format: str = "github") -> str:
-    """Return a table, a line per result; ``format`` is one of ``tabulate``."""
+    """Return a table with a row per result; ``format`` is a table format of ``tabulate``."""
     headers = ["engine", "network", "input", "threads", "alpha", "ms", "vanilla ms"]
     headers += ["time ratio", "MAC ratio", "law"]
     if any(result.contender.peak is not None for result in results):

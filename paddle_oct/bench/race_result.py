@@ -1,4 +1,4 @@
-"""What a race came to."""
+"""The result of a race."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from paddle_oct.cost import macs_law
 
 @dataclass(frozen=True)
 class Contender:
-    """What one network of a race took.
+    """The costs of one network of a race.
 
     Attributes:
         model: its name.
-        timing: of its runs.
+        timing: the times of its runs.
         macs: multiply-accumulates for one image.
-        peak: of memory, in bytes: for Paddle's eager mode what its allocator hands out during a
-            run, for an engine what loading the file and running it takes; None where that can't be
-            told, or was not measured.
+        peak: the peak memory in bytes: in Paddle's eager mode what its allocator hands out during a
+            run, on an engine what loading the file and running it takes; None where that can't be
+            measured, or was not.
     """
 
     model: str
@@ -33,13 +33,13 @@ class RaceResult:
     """One line of a race: a network against another, on one engine.
 
     Attributes:
-        engine: what ran them.
-        alpha: of the first network.
+        engine: the engine that ran them.
+        alpha: the alpha of the first network.
         input_size: ``(N, C, H, W)``.
-        threads: how many each might use.
+        threads: how many threads each might use.
         repeats: how often each ran.
         contender: the first network.
-        opponent: the one that it is compared with.
+        opponent: the network that it is compared with.
     """
 
     engine: str
@@ -52,22 +52,22 @@ class RaceResult:
 
     @property
     def ratio(self) -> float:
-        """The time of the contender by that of the opponent, by the medians."""
+        """The median time of the contender divided by that of the opponent."""
         return self.contender.timing.median / self.opponent.timing.median
 
     @property
     def fastest_ratio(self) -> float:
-        """The same by the fastest runs."""
+        """The same ratio of the fastest runs."""
         return self.contender.timing.fastest / self.opponent.timing.fastest
 
     @property
     def mac_ratio(self) -> float:
-        """The same by multiply-accumulates."""
+        """The same ratio of the multiply-accumulates."""
         return self.contender.macs / self.opponent.macs
 
     @property
     def law(self) -> float:
-        """What the paper's Table 1 gives for a whole network of octave convolutions."""
+        """The MAC ratio by the paper's Table 1, if all layers were octave convolutions."""
         return macs_law(self.alpha)
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Races of two networks under several conditions."""
+"""Races of two networks under several conditions: engines, threads, batch sizes, alphas."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def races(
 
     Args:
         model, against, repeats: as in :func:`race`.
-        engines: names of ``RACE_ENGINES``.
-        threads: how many each network may use.
-        batch_sizes: images in a batch.
-        alphas: of both networks where they have one.
+        engines: names in ``RACE_ENGINES``.
+        threads: numbers of threads that each network may use.
+        batch_sizes: numbers of images in a batch.
+        alphas: the alphas of ``model``, if it has one.
         image_size: height and width of the images.
 
     Returns:
-        An iterator that runs each race when its result is asked for: engine by engine, and in these
-        by threads, batch size and alpha.
+        An iterator that runs each race when its result is asked for, in the order of engines,
+        threads, batch sizes and alphas.
 
     Raises:
-        ValueError: an engine is unknown or not installed; this at once. Or as :func:`race`.
+        ValueError: an engine is unknown or not installed (raised at once); or as :func:`race`.
     """
     for engine in engines:
         check_engine(engine)

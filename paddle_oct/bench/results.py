@@ -1,4 +1,4 @@
-"""What a run came to, for a comparison of accuracy and cost."""
+"""Reading the result of a run, for a comparison of accuracy and cost."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .published import OwnRun
 
 
 def read_run(path: str | Path) -> OwnRun:
-    """Read what a run came to, and count what its network costs.
+    """Read the best accuracy of a run, and count the multiply-accumulates of its network.
 
     Raises:
-        ValueError: the folder holds no run, or one without a history (no epoch was completed), or
-            its network can't be made by name.
+        ValueError: the folder holds no run, or one without a history (no epoch was completed); a
+            file is damaged; or the network can't be made by name.
     """
     run = RunFolder.open(path)
     accuracy = _best_accuracy(run)
@@ -26,7 +26,7 @@ def read_run(path: str | Path) -> OwnRun:
     try:
         size, data, name = config["preprocessing"]["size"], config["data"], config["model"]
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{run.config_path} says nothing of {error}") from error
+        raise ValueError(f"{run.config_path} is damaged: it lacks {error}") from error
     macs = count_macs(network, (1, 3, size, size))
     alpha = config["model_options"].get("alpha", model_options(name).get("alpha"))
     return OwnRun(run.path.resolve().name, name, alpha, data, macs / 1e9, 100 * accuracy)
@@ -41,4 +41,4 @@ def _best_accuracy(run: RunFolder) -> float:
             rows = list(csv.DictReader(file))
         return max(float(row["eval_acc_top1"]) for row in rows)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: is no history of a run ({error})") from error
+        raise ValueError(f"{path} is no history of a run ({error})") from error

@@ -1,7 +1,7 @@
-"""The command line, ``paddle-oct``: it parses, calls and prints. One file per room's commands.
+"""The command line, ``paddle-oct``: it parses, calls and prints.
 
-Paddle takes seconds to import, and the help and the shell's completion need nothing of it. So the
-commands import the rooms that they call when they run.
+Paddle takes seconds to import, and neither the help nor the shell's completion needs it. So a
+command imports the rooms that it calls only when it runs.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from . import (
 @click.version_option(__version__, prog_name="paddle-oct")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
-    """Octave convolution for PaddlePaddle: train networks, test them, look at them.
+    """Octave convolution for PaddlePaddle: train, test, convert, compare and export networks.
 
     \b
     paddle-oct train                                  Oct-MobileNetV1 on embedded digits
     paddle-oct train oct_resnet50 --data cifar10      a network and data of your choice
     paddle-oct train resnet50 --data cifar10          its vanilla counterpart, to compare
     paddle-oct eval runs/oct_mobilenet_v1-digits      test a trained network
-    paddle-oct predict --run runs/... cat.jpg         ask a trained network
-    paddle-oct predict --model oct_mobilenet_v1 cat.jpg   ask one that its authors trained
+    paddle-oct predict --run runs/... cat.jpg         classify an image with it
+    paddle-oct predict --model oct_mobilenet_v1 cat.jpg   with published weights
     paddle-oct import-weights resnet50.pth --model oct_resnet50 --output oct_resnet50.pdparams
     paddle-oct octavize mobilenet_v2 --alpha .25      turn a vanilla network into an octave one
     paddle-oct summary oct_resnet50 --alpha 0.25      layers, parameters, multiply-accumulates
@@ -100,9 +100,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _quieten() -> None:
-    """Keep from the user of a command what Paddle and others say to developers.
+    """Silence what Paddle and other packages print for developers; show warnings as one line.
 
-    This comes before Paddle is imported, or it would have said much already.
+    This must run before Paddle is imported.
     """
     os.environ.setdefault("GLOG_minloglevel", "2")
     warnings.filterwarnings("ignore", module=r"paddle\.")

@@ -19,9 +19,9 @@ from .output import Output, output_options
 
 
 def _cost_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of what is counted.
+    """Add the options that say what is counted or measured.
 
-    The command is given them as ``arguments``, keyword arguments of ``compare`` and ``sweep``.
+    They are passed to the command as ``arguments``, keyword arguments of ``compare`` and ``sweep``.
     """
 
     @functools.wraps(command)
@@ -59,14 +59,14 @@ def _cost_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.IntRange(min=0),
             default=0,
             metavar="REPEATS",
-            help="Measure the forward pass this often, in turns. [default: not at all]",
+            help="Measure the forward pass of each this often, in turns. [default: not at all]",
         ),
     )(with_arguments)
 
 
 @click.command(short_help="Set the costs of networks side by side.")
 @click.argument("models", nargs=-1, required=True, type=NameType(all_models))
-@click.option("--layers", is_flag=True, help="A row per layer of every network instead.")
+@click.option("--layers", is_flag=True, help="Print a row per layer of every network instead.")
 @_cost_options
 @output_options
 def compare(
@@ -98,7 +98,7 @@ def compare(
 def sweep(
     model: str, alphas: list[float] | None, arguments: dict[str, Any], output: Output
 ) -> None:
-    """Set the costs of MODEL at several alphas side by side; the picture has them over alpha."""
+    """Set the costs of MODEL at several alphas side by side; the picture draws them over alpha."""
     from paddle_oct import bench
 
     result = bench.sweep(model, bench.ALPHAS if alphas is None else alphas, **arguments)

@@ -9,7 +9,7 @@ import click
 from .options import COUNT
 
 
-@click.command(short_help="Print what one convolution costs, of each kind.")
+@click.command(short_help="Print the cost of one convolution of each kind.")
 @click.option(
     "--in", "in_channels", type=COUNT, default=64, show_default=True, help="Channels of the input."
 )
@@ -51,7 +51,7 @@ from .options import COUNT
     type=COUNT,
     default=4,
     show_default=True,
-    help="In HetConv, one kernel in P has the full size.",
+    help="In HetConv, one kernel in P has the full size, the others are 1x1.",
 )
 @click.option(
     "--alpha",
@@ -61,7 +61,7 @@ from .options import COUNT
     help="Share of low-frequency channels of the octave convolutions.",
 )
 def convs(**settings: Any) -> None:
-    """Print what a convolution costs as each of the lightweight kinds, without biases."""
+    """Print what a convolution without bias costs: vanilla, octave and of each lightweight kind."""
     from tabulate import tabulate
 
     from paddle_oct.cost import compare_convolutions

@@ -70,7 +70,7 @@ def export(
     }
     click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, takes {takes[dynamic]}, checked")
     if weights is None and not Path(model).is_dir():
-        click.echo("its weights are random; --weights gives it others", err=True)
+        click.echo("its weights are random; --weights FILE loads others", err=True)
 
 
 @click.command(short_help="Race a network against another on several engines.")
@@ -86,7 +86,7 @@ def export(
     type=NameType(RACE_ENGINES, several=True),
     default="onnxruntime,openvino,paddle",
     show_default=True,
-    help=f"Of {', '.join(RACE_ENGINES)}, with commas. 'train' is a training step.",
+    help=f"Some of {', '.join(RACE_ENGINES)}, separated by commas. 'train' is a training step.",
 )
 @click.option(
     "--batch-sizes",
@@ -100,14 +100,14 @@ def export(
     type=NumbersType(float),
     default="0.5",
     show_default=True,
-    help="Shares of low-frequency channels in [0, 1].",
+    help="Shares of low-frequency channels of MODEL in [0, 1].",
 )
 @click.option(
     "--threads",
     type=NumbersType(int),
     default="2",
     show_default=True,
-    help="Threads of an engine.",
+    help="Threads that each network may use.",
 )
 @image_size_option
 @click.option(
@@ -117,8 +117,8 @@ def export(
     show_default=True,
     help="How often each network runs.",
 )
-@click.option("--csv", "csv_file", type=click.Path(), help="Write the table to this file.")
-@click.option("--json", "json_file", type=click.Path(), help="Write the table to this file.")
+@click.option("--csv", "csv_file", type=click.Path(), help="Write the table to this CSV file.")
+@click.option("--json", "json_file", type=click.Path(), help="Write the table to this JSON file.")
 @click.option("--plot", type=click.Path(), help="Draw the ratios (.png, .svg or .pdf).")
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
 def bench(
@@ -133,8 +133,8 @@ def bench(
 ) -> None:
     """Race MODEL against another network on several engines.
 
-    Both run in one process and in turns; medians, with half the distance of the quartiles. Both are
-    folded and exported alike.
+    Both run in one process and in turns. Times are medians, with half the distance between the
+    quartiles. For an engine other than eager and train, both are folded and exported alike.
     """
     from paddle_oct.bench import draw_race, race_table, races
 

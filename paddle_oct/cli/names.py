@@ -1,6 +1,6 @@
-"""Names that the shell completes, found without importing Paddle: that would take seconds.
+"""Names that the shell completes, found without importing Paddle, which would take seconds.
 
-What a name may be is decided by the rooms, which refuse an unknown one and suggest the nearest.
+They are not checked here: the rooms refuse an unknown name and suggest the nearest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem
 
-# Lists of other rooms that import Paddle; tests/cli/test_cli_completion.py compares them.
+# Copied from rooms that import Paddle; tests/cli/test_cli_completion.py compares them.
 DATA_SETS = ("digits", "cifar10", "cifar100", "folder")
 RACE_ENGINES = ("eager", "train", "paddle", "paddle-openvino", "onnxruntime", "openvino")
 EXPORT_FORMATS = ("onnx", "paddle")
@@ -48,12 +48,12 @@ def _listed_in(package: str) -> list[str]:
 
 
 class NameType(click.ParamType):
-    """A word, of which the shell completes the known ones.
+    """A word that the shell completes if it is a known name.
 
     Args:
         known: the names, or a function that finds them.
-        several: whether there may be several of them, with commas between them.
-        or_folder: whether the word may also be a folder, that of a run.
+        several: whether there may be several names, separated by commas.
+        or_folder: whether the word may also be the folder of a run.
     """
 
     name = "text"

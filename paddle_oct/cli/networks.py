@@ -1,4 +1,4 @@
-"""The options of the network that a command is about: one with a name, or that of a run."""
+"""The options of commands about one network, given by name or by the folder of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .options import COUNT, network_settings, together
 def network_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the argument and the options that ``paddle_oct.training.find_network`` takes.
 
-    The command is given ``model``, ``image_size`` and ``settings``, the options of the network.
+    The command gets ``model``, ``image_size`` and ``settings``, the options of the network.
     """
 
     @functools.wraps(command)
@@ -28,6 +28,14 @@ def network_options(command: Callable[..., None]) -> Callable[..., None]:
     return together(
         click.argument("model", type=NameType(all_models, or_folder=True)),
         network_settings,
-        click.option("--image-size", type=COUNT, help="[default: the run's, or 224]"),
-        click.option("--classes", type=click.IntRange(min=0), help="[default: the run's, or 1000]"),
+        click.option(
+            "--image-size",
+            type=COUNT,
+            help="Height and width of the images. [default: the run's, or 224]",
+        ),
+        click.option(
+            "--classes",
+            type=click.IntRange(min=0),
+            help="Outputs of the network. [default: the run's, or 1000]",
+        ),
     )(with_classes)

@@ -1,4 +1,4 @@
-"""Kinds of values, and the options that several commands take."""
+"""Types of values, and options that several commands share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COUNT = click.IntRange(min=1)
 
 
 class NumbersType(click.ParamType):
-    """Numbers with commas between them, as a list: ``1,8``.
+    """A list of numbers separated by commas: ``1,8``.
 
     Args:
         kind: ``int`` or ``float``.
@@ -53,7 +53,7 @@ class AlphaType(click.ParamType):
 
 
 class SettingType(click.ParamType):
-    """``KEY=VALUE``, the value a Python literal or a word."""
+    """``KEY=VALUE``, where the value is a Python literal or else a word."""
 
     name = "key=value"
 
@@ -98,14 +98,14 @@ image_size_option = click.option(
 
 
 def setting_option(text: str) -> Callable[[Function], Function]:
-    """Return the option for any other option of a network; the help text says of which."""
+    """Return the option ``-o KEY=VALUE`` for other options of a network, with this help text."""
     return click.option("-o", "--option", "options", type=SettingType(), multiple=True, help=text)
 
 
 def network_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that set up a network.
 
-    The command is given them as ``settings``, keyword arguments of ``create_model``.
+    They are passed to the command as ``settings``, keyword arguments of ``create_model``.
     """
 
     @functools.wraps(command)

@@ -1,4 +1,4 @@
-"""Where tables and pictures go."""
+"""The options and functions that write tables and pictures."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .options import together
 
 @dataclass(frozen=True)
 class Output:
-    """The format of a table, the file that it goes to (``None``: the screen), and a picture."""
+    """The format of a table, its file (None: the screen), and a picture's file (None: none)."""
 
     format: str
     path: str | None
     plot: str | None
 
     def write(self, table: str) -> None:
-        """Print a table, or write it."""
+        """Print a table, or write it to the file."""
         if self.path is None:
             click.echo(table)
         else:
@@ -33,7 +33,7 @@ class Output:
             click.echo(f"written: {self.path}", err=True)
 
     def draw(self, draw: Callable[[str], None]) -> None:
-        """Draw the picture if one is wanted, with a function that is given its path."""
+        """Draw the picture, if one is wanted, with a function of its path."""
         if self.plot is not None:
             draw(self.plot)
             click.echo(f"picture: {self.plot}", err=True)
@@ -42,8 +42,8 @@ class Output:
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of a command that prints a table and draws a picture.
 
-    The command is given them as ``output``, an :class:`Output`. Files that can't be written are
-    refused before it starts.
+    They are passed to the command as ``output``, an :class:`Output`. Files that can't be written
+    are refused before it starts.
     """
 
     @functools.wraps(command)
@@ -71,5 +71,5 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def write_text(path: str, text: str) -> None:
-    """Write text and the end of its last line to a file, whole or not at all."""
+    """Write text and a final newline to a file, whole or not at all."""
     write_atomically(Path(path), text + "\n")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedChoice:
-    """A trained network: that of a run, or one with weights of ImageNet."""
+    """A trained network: that of a run, or one with weights trained on ImageNet."""
 
     run: str | None
     model: str | None
@@ -26,7 +26,7 @@ class TrainedChoice:
     settings: dict[str, Any]
 
     def load(self) -> Trained:
-        """Load the network and what belongs to it."""
+        """Load the network, its preprocessing and the names of its classes."""
         from paddle_oct.training import RunFolder, Trained
 
         if self.model is not None and self.run is None:
@@ -39,9 +39,9 @@ class TrainedChoice:
 
 
 def trained_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that choose a trained network, beside ``run``, the folder of a run.
+    """Add the options that choose a trained network; the command itself adds ``run``, a folder.
 
-    The command is given all of them as ``choice``, a :class:`TrainedChoice`.
+    All are passed to the command as ``choice``, a :class:`TrainedChoice`.
     """
 
     @functools.wraps(command)
@@ -61,7 +61,7 @@ def trained_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--model",
             type=NameType(all_models),
-            help="In place of a run: a network with weights of ImageNet.",
+            help="In place of a run: a network with weights trained on ImageNet.",
         ),
         click.option(
             "--weights",
@@ -69,7 +69,9 @@ def trained_options(command: Callable[..., None]) -> Callable[..., None]:
             "[default: the run's best, or those that the network's authors published]",
         ),
         click.option(
-            "--class-names", type=click.Path(), help="With --model: a file, a line for each output."
+            "--class-names",
+            type=click.Path(),
+            help="With --model: a file with the name of one output per line.",
         ),
         network_settings,
     )(with_choice)
@@ -81,18 +83,19 @@ def trained_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--data-file",
     type=click.Path(),
-    help="Where the run's data set lies now; with --model: a folder of images per class.",
+    help="Where the run's data set is now; with --model: a folder with a sub-folder of images per "
+    "class.",
 )
 @click.option("--batch-size", type=COUNT, default=64, show_default=True, help="Images in a batch.")
 def evaluate(choice: TrainedChoice, data_file: str | None, batch_size: int) -> None:
     """Test the network of a RUN folder, or one with published weights.
 
     \b
-    paddle-oct eval runs/...                   on the run's test split, or its --limit of it
+    paddle-oct eval runs/...                   on the run's test split (within its --limit)
     paddle-oct eval --model oct_mobilenet_v1 --data-file imagenet/val
 
-    With --model, the folders in the data file are the network's classes in alphabetical order, or
-    named after some of those in --class-names.
+    With --model, the sub-folders of --data-file are the network's classes in alphabetical order, or
+    have names that are in --class-names.
     """  # noqa: D301 - click wants the character that \b stands for
     from tabulate import tabulate
 

@@ -18,12 +18,12 @@ from .options import network_settings
 
 
 class TrainCommand(click.Command):
-    """A command that has the fields of a recipe as options too."""
+    """A command with an option for every field of a recipe, beside its own."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the parameters of the command.
 
-        The recipe costs the import of Paddle. The shell's completion does without it as long as
+        Reading the fields of a recipe imports Paddle. The shell's completion avoids that as long as
         there is no option in the line: it then completes the name of a network.
         """
         line = os.environ.get("COMP_WORDS", "").split()
@@ -61,17 +61,18 @@ def _recipe_options() -> tuple[click.Option, ...]:
     type=NameType(DATA_SETS),
     default="digits",
     show_default=True,
-    help=f"{', '.join(DATA_SETS)}.",
+    help=f"The data set: {', '.join(DATA_SETS)}.",
 )
 @click.option("--data-file", type=click.Path(), help="The CIFAR archive or image folder on disk.")
 @click.option("--image-size", type=int, help="Scale images to this size. [default: the data's own]")
 @click.option("--limit", type=int, help="Use at most this many images of each split.")
 @click.option(
-    "--run", "run_dir", type=click.Path(), help="A new folder. [default: runs/MODEL-DATA]"
+    "--run",
+    "run_dir",
+    type=click.Path(),
+    help="The new folder of the run. [default: runs/MODEL-DATA]",
 )
-@click.option(
-    "--resume", "resume_dir", type=click.Path(), help="Go on with the run in this folder."
-)
+@click.option("--resume", "resume_dir", type=click.Path(), help="Resume the run in this folder.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @network_settings
 @click.pass_context
@@ -93,9 +94,9 @@ def train(
     MODEL is a name that 'paddle-oct models' lists, or one of paddle.vision.models. Resuming takes
     everything from the run and no other options.
 
-    With --data folder, the folder that --data-file names holds a folder of images per class, of
-    which every fifth image is held out for testing; or it holds 'train' and 'test' (or 'val'), each
-    with the folders of the classes.
+    With --data folder, --data-file names a folder with one sub-folder of images per class; every
+    fifth image is then held out for testing. Or it holds 'train' and 'test' (or 'val'), each with
+    the sub-folders of the classes.
     """
     from paddle_oct import training
 
@@ -150,7 +151,7 @@ def _free_folder(wanted: str) -> Path:
 
 @contextlib.contextmanager
 def _resumable(folder: Path) -> Iterator[None]:
-    """On Ctrl-C, say how to go on with the run in a folder."""
+    """On Ctrl-C, say how to resume the run in a folder."""
     from paddle_oct.training import RunFolder
 
     try:

@@ -42,7 +42,7 @@ def structure(
         )
 
 
-@click.command(short_help="Draw what the bands of a layer hold.")
+@click.command(short_help="Draw the bands of a layer and their spectra.")
 @click.argument("image", type=click.Path())
 @click.option("--run", type=click.Path(), help="The folder of a trained network.")
 @click.option("--layer", required=True, help="A layer that returns an octave feature.")
@@ -53,7 +53,7 @@ def structure(
     type=click.Path(),
     help="The new picture.",
 )
-@click.option("--force", is_flag=True, help="Write over a picture of this name.")
+@click.option("--force", is_flag=True, help="Overwrite the picture if it exists.")
 @click.option(
     "--image-size", type=COUNT, help="Scale the image to this size. [default: the network's own]"
 )
@@ -66,10 +66,10 @@ def frequencies(
     force: bool,
     image_size: int | None,
 ) -> None:
-    """Draw what the bands of a layer hold for IMAGE, and their power spectra, as a PNG file.
+    """Draw the bands of a layer for IMAGE, and their power spectra, as a PNG file.
 
     'paddle-oct structure MODEL' shows the layers: a layer's name is the path to it, joined by
-    dots, such as features.5.1; those whose output is joined by '+' return an octave feature.
+    dots, such as features.5.1. Layers whose output is shown with a '+' return an octave feature.
     """
     from paddle_oct import training, views
 

@@ -15,7 +15,7 @@ from .options import network_settings
 )
 @click.argument("file", type=click.Path())
 @click.option(
-    "--model", required=True, type=NameType(octave_models), help="The network that they are for."
+    "--model", required=True, type=NameType(octave_models), help="The network to convert them for."
 )
 @click.option(
     "--output", required=True, type=click.Path(), help="The new file, such as oct.pdparams."
@@ -29,7 +29,7 @@ def import_weights(
 
     FILE is of MXNet (.params, as the authors publish), PyTorch (.pth, .pt; d-li14's layout),
     .safetensors, .npz, or Paddle's (.pdparams), also of a vanilla MobileNetV1 or ResNet. Every
-    tensor must find its place, or nothing is written.
+    tensor must fit the network, or nothing is written.
     """
     from paddle_oct import models
 

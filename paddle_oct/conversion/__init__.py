@@ -1,4 +1,4 @@
-"""From a vanilla network that exists to an octave one."""
+"""Converting an existing network to an octave network with the same weights."""
 
 from .convert import octavize
 from .report import ConvReport, OctavizeReport

@@ -1,6 +1,7 @@
-"""Which convolutions and poolings keep the two bands aligned, at every size of image.
+"""Which convolutions and poolings keep the two bands aligned, for every image size.
 
-The low band of a map of ``H`` rows has ``ceil(H / 2)``. After the call that must be so again.
+If the high band has ``H`` rows, the low band has ``ceil(H / 2)``. This must hold for the output of
+the call too; columns alike.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def why_not_aligned(conv: ConvSettings) -> str:
     if conv.is_depthwise and conv.in_channels != conv.out_channels:
         return "it is depthwise with more outputs than inputs"
     try:
-        plan_octave_conv(  # one channel in each band; it refuses what can't be aligned
+        plan_octave_conv(  # with one channel in each band; raises if they can't be aligned
             2,
             2,
             conv.kernel_size,
@@ -44,12 +45,12 @@ def octave_pool(
     maximum: bool,
     exclusive: bool = True,
 ) -> nn.Layer | None:
-    """Return the layer that pools both bands of a pair, None if they would not stay aligned.
+    """Return the layer that pools both bands of a pair; None if they would not stay aligned.
 
     Args:
         kernel_size, stride, padding, ceil_mode: as in ``paddle.nn.MaxPool2D``.
         maximum: whether it is max pooling.
-        exclusive: for average pooling, whether cells outside of the map do not count.
+        exclusive: for average pooling, whether cells outside the map are left out of the average.
     """
     try:
         kernel = size2(kernel_size, "kernel_size")
@@ -70,11 +71,14 @@ def octave_pool(
 
 
 def _stays_aligned(kernel: int, stride: int, padding: int, ceil_mode: bool) -> bool:
-    """Whether, along one axis, the pooled low band covers the pooled high band at every size."""
+    """Whether, along one axis, the pooled low band is at least half as long as the high band.
+
+    This is tried for every size up to several windows.
+    """
 
     def windows(size: int, up: bool) -> int:
-        room = size + 2 * padding - kernel
-        return (-(-room // stride) if up else room // stride) + 1
+        steps = size + 2 * padding - kernel
+        return (-(-steps // stride) if up else steps // stride) + 1
 
     for size in range(1, 8 * (kernel + stride)):
         wanted = windows(size, ceil_mode)

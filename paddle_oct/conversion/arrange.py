@@ -1,4 +1,4 @@
-"""Which channels of each pair are in which band."""
+"""The layout of each pair: which of its channels are in which band."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Conflict(NamedTuple):
 
     Attributes:
         conv: the convolution.
-        reason: why not.
+        reason: why they cannot.
     """
 
     conv: Node
@@ -66,7 +66,7 @@ def _layout(network: Network, pairs: Pairs, value: Value, known: dict[Bundle, La
     Args:
         network: the network.
         pairs: its pairs.
-        value: a pair, or another map beside pairs in a concatenation.
+        value: a pair, or a plain map that is concatenated with pairs.
         known: layouts found so far; the new ones are added.
     """
     if value not in pairs.bundles:
@@ -83,20 +83,20 @@ def _layout(network: Network, pairs: Pairs, value: Value, known: dict[Bundle, La
 
 
 def _is_concatenated(pairs: Pairs, bundle: Bundle) -> bool:
-    """Whether a concatenation decides about the channels of a bundle."""
+    """Whether a concatenation decides the layout of a bundle."""
     return bundle.concat is not None and bundle.concat.output in pairs.bundles
 
 
 def _groups(network: Network, bundle: Bundle) -> int:
-    """Return how many parts of a bundle's channels need their share of both bands each."""
+    """Return into how many groups a bundle's channels fall, each with a share of both bands."""
     return math.lcm(1, *(network.convs[node].groups for node in bundle.grouped))
 
 
 def _alpha(network: Network, pairs: Pairs, bundle: Bundle) -> float:
-    """Return the one alpha of a bundle that no concatenation decides about.
+    """Return the alpha of a bundle whose layout no concatenation decides.
 
     Raises:
-        ValueError: its convolutions have different ones.
+        ValueError: its convolutions have different alphas.
     """
     alphas = {node: network.alphas[node] for node in bundle.makers if node.output in pairs.bundles}
     if len(set(alphas.values())) > 1:

@@ -1,4 +1,4 @@
-"""Checks that a network was recorded in full, and that the converted one fits in its place."""
+"""Checks that a network was recorded in full, and that the converted one can replace it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .follow import CannotFollow, kept_random_state, leaves
 
 @contextmanager
 def evaluating(model: nn.Layer) -> Iterator[None]:
-    """Have a network in evaluation mode, without gradients, and leave it in the mode it was in."""
+    """Keep a network in evaluation mode, without gradients, in the block; then restore its mode."""
     with kept_modes(model, training=False), paddle.no_grad():
         yield
 
@@ -60,7 +60,7 @@ def draw_samples(model: nn.Layer, shape: Sequence[int]) -> list[Sample]:
         except Exception:
             continue  # a network of a fixed size, or one that needs a larger image
         if all(np.isfinite(output).all() for output in other.outputs):
-            return [first, other]  # not so if the image is so small that pooling makes NaN
+            return [first, other]  # pooling makes NaN of an image that is too small
     return [first, _run(model, (batch + 1, channels, height, width))]
 
 
@@ -72,12 +72,12 @@ def _run(model: nn.Layer, shape: Sequence[int]) -> Sample:
 
 
 def _arrays(output: Any) -> list[np.ndarray]:
-    """Return the tensors in what a network returned."""
+    """Return the tensors that a network returned, as arrays."""
     return [leaf.numpy() for leaf in leaves(output) if isinstance(leaf, Tensor)]
 
 
 def check_followed(model: nn.Layer, forward: Callable, samples: Sequence[Sample]) -> None:
-    """Compare a recorded forward with what the network returned.
+    """Compare the outputs of a recorded forward with those of the network.
 
     Args:
         model: the network, which the forward is given as ``self``.

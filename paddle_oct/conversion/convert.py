@@ -1,4 +1,4 @@
-"""Turning a network that exists into an octave one, with what it has learnt."""
+"""``octavize``: converting an existing network to an octave network with the same weights."""
 
 from __future__ import annotations
 
@@ -59,28 +59,31 @@ def octavize(
             wrong count names them); or a dict of patterns, such as
             ``{"layer1": 0.5, "layer[23]": 0.25}``, of which the first that matches counts and
             what none matches stays vanilla.
-        input_size (tuple|list): the shape of an input. The network converted takes others too; this
-            one finds the stages, and multiply-accumulates are counted for it.
-        inplace (bool): whether to convert the network itself; by default a copy. If anything fails
-            the network is left as it was.
-        include (str|list): convert these layers only, and these also in the stem and the last
-            stage. Names as in ``named_sublayers``, which stand for all that is in them too, or
-            shell patterns of such names.
-        exclude (str|list): leave these layers as they are.
+        input_size (tuple|list): the shape ``(N, C, H, W)`` of an input. The converted network takes
+            other batches and image sizes too; the stages are found, and multiply-accumulates
+            counted, for this one.
+        inplace (bool): whether to convert the network itself; by default a copy is converted. If
+            anything fails, the network is left as it was.
+        include (str|list): convert these layers only, and convert them in the stem and the last
+            stage too. Names as in ``named_sublayers``, each of which stands for all layers inside
+            it too, or shell patterns of such names.
+        exclude (str|list): leave these layers as they are; names or patterns as in ``include``.
         downsample (str|None): how octave convolutions of stride 2 halve a map, as in
             :class:`~paddle_oct.OctaveConv`; by default average pooling in place of the stride,
-            while convolutions that stay vanilla keep theirs. ``"avg_pool"`` by name makes those of
-            the last stage pool too, as ``oct_resnet50`` and the authors' networks do.
+            while convolutions that stay vanilla keep their stride. ``"avg_pool"`` by name makes
+            those of the last stage pool too, as ``oct_resnet50`` and the authors' networks do.
 
     Returns:
         The octave network.
 
     Raises:
         TypeError: ``model`` is no ``Layer``, or an argument is of the wrong type.
-        ValueError: an argument is out of range; a pattern matches no convolution (the nearest names
-            are suggested); an alpha leaves a layer without channels in a band; the network does
-            not take ``input_size``, or its forward cannot be followed, such as one that reads the
-            values of a tensor or does something else in training (the message says where).
+        ValueError: an argument is out of range; the network is an octave network already; a pattern
+            matches no convolution (the nearest names are suggested); an alpha leaves a layer
+            without low-frequency channels; convolutions whose outputs are added have different
+            alphas; the network does not take ``input_size``; or its forward cannot be followed,
+            such as one that reads the values of a tensor or does something else in training (the
+            message says where).
 
     Examples:
         >>> import paddle
@@ -150,7 +153,7 @@ def _conv_names(model: nn.Layer) -> list[str]:
 
 
 def _input_name(model: nn.Layer) -> str:
-    """Return what the network's forward calls its input."""
+    """Return the name of the forward's input."""
     for parameter in inspect.signature(model.forward).parameters.values():
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             return parameter.name
@@ -162,10 +165,10 @@ def _input_name(model: nn.Layer) -> str:
 
 @dataclass(frozen=True)
 class _Change:
-    """What a network is given.
+    """The layers and the forward that a converted network gets.
 
     Attributes:
-        layers: the layers that take the place of the network's own, by name.
+        layers: the layers that replace the network's own, by name.
         source: the source of the new forward; "" if the forward stays.
         forward: the new forward; None if it stays.
     """
@@ -182,9 +185,9 @@ def _make_change(
 
     Args:
         model: the network, or a copy of it, whose layers the new ones are made from.
-        network: what is known about it.
+        network: what :func:`~.network.examine` found out about it.
         plan: what becomes of it.
-        argument: what its forward calls the input.
+        argument: the name of the forward's input.
         downsample: as in :func:`octavize`.
     """
     if not plan.convs:
@@ -207,7 +210,7 @@ def _make_change(
 
 
 def _install(model: nn.Layer, change: _Change) -> None:
-    """Put layers and a forward into a network, which is of a class of its own from then on."""
+    """Put the layers and the forward of a change into a network, and give it a class of its own."""
     new = {
         id(layer): change.layers[name]
         for name, layer in model.named_sublayers()

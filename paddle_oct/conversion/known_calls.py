@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paddle import nn
 
-# The same for every pixel and channel.
+# They do the same for every pixel and channel.
 BAND_LAYERS = (
     nn.CELU,
     nn.ELU,
@@ -35,7 +35,7 @@ BAND_LAYERS = (
     nn.FeatureAlphaDropout,
     nn.Identity,
 )
-# One value per channel in each parameter.
+# They have one value per channel in each parameter.
 NORM_LAYERS = (
     nn.BatchNorm,
     nn.BatchNorm2D,

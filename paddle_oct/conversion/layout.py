@@ -1,4 +1,4 @@
-"""Where a pair holds the channels of the tensor whose place it takes."""
+"""Layouts: where a pair holds the channels of the tensor that it replaces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from paddle_oct.nn import split_channels
 
 @dataclass(frozen=True)
 class Layout:
-    """The channels of both bands, by their numbers in the tensor whose place the pair takes.
+    """The channels of both bands, by their numbers in the tensor that the pair replaces.
 
     Attributes:
         high, low: channel numbers, in the order in which the band holds them.
@@ -40,7 +40,7 @@ class Layout:
 
 
 def one_band(channels: int) -> Layout:
-    """Return the layout of an ordinary tensor, which is a high band alone."""
+    """Return the layout of an ordinary tensor: a high band alone, in its own order."""
     return Layout(tuple(range(channels)))
 
 
@@ -64,7 +64,7 @@ def split_layout(channels: int, alpha: float, groups: int = 1) -> Layout:
 
 
 def concat_layouts(layouts: Sequence[Layout]) -> Layout:
-    """Return the layout of pairs put one after the other along the channels, band by band."""
+    """Return the layout of pairs that are concatenated along the channels, band by band."""
     high: list[int] = []
     low: list[int] = []
     offset = 0
@@ -76,7 +76,7 @@ def concat_layouts(layouts: Sequence[Layout]) -> Layout:
 
 
 def runs(channels: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the ranges ``[start, stop)`` of consecutive numbers that make up a sequence."""
+    """Return a sequence of numbers as ranges ``[start, stop)`` of consecutive ones."""
     found: list[tuple[int, int]] = []
     for channel in channels:
         if found and found[-1][1] == channel:

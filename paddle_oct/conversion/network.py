@@ -1,4 +1,4 @@
-"""What is settled about a network before any tensor of it becomes a pair."""
+"""What is known about a network before it is decided which tensors become pairs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Network:
         conv_layers: the settings of all its convolution layers, by name.
         convs: the calls of those that are given a map ``[N, C, H, W]``, with their settings.
         untouched: the convolutions that neither take nor make a pair, with the reason.
-        closing: of the others, those that make no pair, with the reason.
-        too_narrow: of those, the ones whose alpha leaves no channel to the low band.
+        closing: those of the others that may take a pair but make none, with the reason.
+        too_narrow: those of ``closing`` whose alpha leaves no channel to the low band.
         alphas: the alphas of the convolutions that may make a pair.
     """
 
@@ -48,7 +48,7 @@ class Network:
 
 
 def examine(model: nn.Layer, graph: Graph, selection: Selection) -> Network:
-    """Find out what is settled about a network.
+    """Find out what is known about a network before pairs are chosen.
 
     Args:
         model: the network.

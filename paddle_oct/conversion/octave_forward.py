@@ -1,4 +1,4 @@
-"""Writing a network's forward down with pairs in it."""
+"""Writing the forward of an octave network as source, with two variables for each pair."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .layout import runs
 from .plan import Plan
 from .roles import Role
 
-# So many ranges of channels are taken as slices, more of them by an index.
+# Up to this many ranges of channels are taken as slices; more are taken by an index.
 _MOST_SLICES = 16
 
 BandNames = tuple[Optional[str], Optional[str]]  # of the high and of the low band
 
 
 class OctaveForwardWriter(ForwardWriter):
-    """Writes a graph down with two variables, ``t1h`` and ``t1l``, for every pair.
+    """Writes a graph as source, with two variables, ``t1h`` and ``t1l``, for every pair.
 
     Args:
         graph: the recorded forward.
         argument: the name of the input.
-        roles: what every call is.
+        roles: what every call is to an octave feature.
         plan: what becomes a pair.
-        pooling: the octave pooling layers that take the place of the network's own, by name.
+        pooling: the octave pooling layers that replace the network's own, by name.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OctaveForwardWriter(ForwardWriter):
         return self.variables[value]
 
     def size(self, value: Value, axis: int) -> str:
-        """Return the code of a value's size along an axis, of a pair without merging it."""
+        """Return the code of a value's size along an axis; a pair is not merged for that."""
         if value not in self.bands:
             return super().size(value, axis)
         high, low = self.bands[value]
@@ -70,7 +70,7 @@ class OctaveForwardWriter(ForwardWriter):
         return f"{low}.shape[{axis}]" if axis % 4 == 0 else f"(2 * {low}.shape[{axis}])"
 
     def release(self, value: Value) -> None:
-        """Let the names of a value, which no later call uses, be used again."""
+        """Free the variable names of a value that no later call uses."""
         super().release(value)
         band = next(filter(None, self.bands.get(value, ())), None)
         if band is not None:
@@ -87,7 +87,7 @@ class OctaveForwardWriter(ForwardWriter):
     # -- calls ----------------------------------------------------------------------------------
 
     def write_node(self, node: Node) -> None:
-        """Write one call; of a pair it becomes a call for both bands, or one for each."""
+        """Write one call; on a pair, it becomes one call of a layer for pairs, or one per band."""
         role = self.roles[node]
         makes_pair = isinstance(node.output, Value) and node.output in self.plan.layouts
         if node in self.plan.convs:
@@ -126,7 +126,7 @@ class OctaveForwardWriter(ForwardWriter):
         return node.kind == "layer" and node.target in self.pooling
 
     def _write_pool(self, node: Node, role: Role) -> None:
-        """Write a pooling, by a layer that takes and returns pairs."""
+        """Write a pooling as the call of a layer that takes and returns pairs."""
         is_layer = self._is_octave_pooling(node)
         layer = layer_code(node.target) if is_layer else self.constant(role.pool)
         value = role.maps[0]
@@ -135,7 +135,7 @@ class OctaveForwardWriter(ForwardWriter):
         self._write_pair_call(node, layer, given)
 
     def _calls_per_band(self, node: Node, role: Role) -> list[str]:
-        """Return the code of a call of each band that there is."""
+        """Return the code of one call for each band that is present."""
         layout = self.plan.layouts[role.maps[0]]
         calls: list[str] = []
         for band, channels in enumerate((layout.high, layout.low)):
@@ -178,7 +178,7 @@ class OctaveForwardWriter(ForwardWriter):
             self.lines.append(f"{name} = {self._select(name, places, len(places))}")
 
     def _select(self, code: str, channels: Sequence[int], count: int) -> str:
-        """Return the code that takes channels from a tensor of ``count``, in this order."""
+        """Return the code that takes channels, in this order, from a tensor of ``count``."""
         ranges = runs(channels)
         if ranges == [(0, count)]:
             return code
@@ -189,5 +189,5 @@ class OctaveForwardWriter(ForwardWriter):
 
 
 def _concat(parts: Sequence[str]) -> str:
-    """Return the code that puts tensors one after the other along the channels."""
+    """Return the code that concatenates tensors along the channels."""
     return parts[0] if len(parts) == 1 else f"paddle.concat([{', '.join(parts)}], axis=1)"

@@ -1,4 +1,4 @@
-"""Octave layers with the weights of ordinary ones."""
+"""Making octave layers with the weights of ordinary layers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def octave_conv(
     if conv.bias is not None:
         bias = conv.bias.detach().numpy()
         for path in (octave.conv_h2h, octave.conv_l2h, octave.conv_h2l, octave.conv_l2l):
-            if path is not None and path.bias is not None:  # one path of each band has it
+            if path is not None and path.bias is not None:  # one path into each band has it
                 into_high = path in (octave.conv_h2h, octave.conv_l2h)
                 path.bias.set_value(bias[list(layout_out.high if into_high else layout_out.low)])
     octave.training = conv.training
@@ -96,7 +96,7 @@ def octave_norm(norm: nn.Layer, layout: Layout) -> OctaveNorm:
 
 
 def _norm_of_channels(norm: nn.Layer, channels: tuple[int, ...]) -> nn.Layer:
-    """Return a norm for some of a norm's channels."""
+    """Return a copy of a norm for some of its channels."""
     part = copy.deepcopy(norm)
     set_full_name_of_copy(part)
     set_channels_of_norm(part, len(channels))

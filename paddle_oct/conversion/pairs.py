@@ -2,8 +2,7 @@
 
 First every tensor that can be a pair is made one, from the input to the output. Then, from the
 output back, those are dropped that no call would use as a pair, so that none is made only to be
-merged again. All of this follows from the network and from the convolutions that stay untouched;
-nothing here is changed afterwards.
+merged again. The result depends on the network and on the convolutions that stay untouched alone.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from .network import Network
 
 @dataclass(eq=False)
 class Bundle:
-    """Pairs that must have the same channels in their bands, because they are added, for example.
+    """Pairs that must have the same layout, because they are added, for example.
 
     Attributes:
-        channels: how many each of them has.
+        channels: how many each pair has, in both bands together.
         makers: the dense convolutions that make them, each with its channels in any order.
         grouped: grouped convolutions that make or take them: every group needs its share of both
             bands.
-        concat: the concatenation that makes one of them, and so decides about the channels.
+        concat: the concatenation that makes one of them, and so decides their layout.
     """
 
     channels: int
@@ -38,8 +37,8 @@ class Pairs:
     """Which tensors are pairs.
 
     Attributes:
-        bundles: the tensors that are, in the order of computation, each with its bundle.
-        possible: the tensors that can be, those among them that no call would use as a pair.
+        bundles: the tensors that become pairs, in the order of computation, with their bundles.
+        possible: the tensors that can be pairs, including those that no call would use as a pair.
     """
 
     bundles: Mapping[Value, Bundle]
@@ -125,7 +124,7 @@ def _can_make_pair(
         return not role.obstacle
     if role.kind == "pairwise":
         concats = {bundle.concat for bundle in given if bundle.concat is not None}
-        return len(given) == 2 and len(concats) < 2  # two want their channels in two orders
+        return len(given) == 2 and len(concats) < 2  # two concatenations give two layouts
     return True
 
 

@@ -1,9 +1,10 @@
 """Deciding what becomes of every call and tensor of a network.
 
-The plan is reached in rounds. Each round finds the tensors that can be pairs while a set of
+The plan is made in rounds. Each round finds the tensors that become pairs while a set of
 convolutions stays untouched. If the groups of a convolution do not fit these pairs, it joins the
-set and the next round starts; there are no more rounds than grouped convolutions. What the last
-round leaves decides about every convolution: it opens the octave, keeps it, closes it, or stays.
+set and the next round starts, so that there is at most one round more than grouped convolutions.
+The pairs of the last round decide about every convolution: it opens the octave, keeps it, closes
+it, or stays as it is.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def make_plan(network: Network, pool_last: bool) -> Plan:
 
 
 def _settle(network: Network) -> tuple[dict[Node, str], Pairs]:
-    """Return the convolutions that stay untouched, with the reasons, and the pairs beside them."""
+    """Return the convolutions that stay untouched, with the reasons, and the pairs."""
     untouched = dict(network.untouched)
     while True:
         pairs = find_pairs(network, untouched)
@@ -128,7 +129,7 @@ def _why_left(network: Network, pairs: Pairs, node: Node) -> str:
 
 
 def _what_follows(network: Network, node: Node) -> str:
-    """Return what a convolution's output reaches, behind activations, norms and pooling."""
+    """Return the name of what uses a convolution's output, after activations, norms and pooling."""
     users = network.consumers[node.output]
     while len(users) == 1 and users[0] is not None:
         if network.roles[users[0]].kind not in ("band", "norm", "pool"):

@@ -1,4 +1,4 @@
-"""What was converted, what was not and why, and what that saves."""
+"""The report: what was converted, what was not and why, and the multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class OctavizeReport:
         network: the class of the network.
         input_size: the shape of the input for which multiply-accumulates are counted.
         convs: every convolution layer of the network, in the order of the forward.
-        merged: where a pair is merged to one tensor, as ``"layer -> layer"``.
+        merged: where a pair is merged to one tensor, as ``"call -> call"``.
         macs_before, macs_after: multiply-accumulates of the whole network.
     """
 
@@ -103,7 +103,7 @@ def make_report(network: Network, plan: Plan, before: Profile, after: Profile) -
     Args:
         network: what was known about the network.
         plan: what became of it.
-        before, after: what it cost, and what it costs now.
+        before, after: its costs before and after.
     """
     macs_before = {layer.name: layer.macs for layer in before.layers}
     macs_after = {layer.name: layer.macs for layer in after.layers}

@@ -4,13 +4,13 @@ Every call has one of these roles:
 
 =========  =====================================================================================
 conv       a convolution layer; it may open the octave, keep it, or close it
-norm       a layer with one value per channel in each of its parameters; it becomes one per band
+norm       a layer with one value per channel in each parameter; it becomes one layer per band
 band       the same for every pixel and channel, so for either band: activations, dropout
 pool       max or average pooling
-join       the mean or maximum of every channel; its result is one tensor
+join       global pooling: the mean, maximum or minimum of every channel; gives one tensor
 pairwise   an addition, product or the like of two maps of one shape, band by band
-scale      a map by one number per channel
-concat     maps one after the other along the channels
+scale      a product, sum or the like of a map and one number per channel
+concat     a concatenation of maps along the channels
 opaque     everything else; it is given the merged tensor
 =========  =====================================================================================
 """
@@ -46,7 +46,7 @@ class Role:
     Attributes:
         kind: see above.
         maps: the maps among its arguments that may be pairs.
-        factor: for ``scale``, what it scales by: a Value, Parameter or Constant ``[., C, 1, 1]``.
+        factor: for ``scale``, the numbers: a Value, Parameter or Constant ``[1 or N, C, 1, 1]``.
         pool: for ``pool``, the layer that pools both bands.
         obstacle: for ``conv`` and ``norm``, why it cannot work on pairs; "" if it can.
     """
@@ -124,7 +124,7 @@ class _RoleFinder:
         return Role("norm", node.inputs, obstacle=self._why_irreplaceable(node, layer))
 
     def _why_irreplaceable(self, node: Node, layer: nn.Layer) -> str:
-        """Return why no other layer can take this one's place; "" if one can."""
+        """Return why no other layer can replace this one; "" if one can."""
         if self.calls[node.target] > 1:
             return f"it runs {self.calls[node.target]} times"
         if is_hooked(layer):
@@ -215,7 +215,7 @@ def _arguments(node: Node) -> dict[str, Any]:
         try:
             return dict(inspect.signature(node.function).bind(*node.args, **node.kwargs).arguments)
         except (TypeError, ValueError):
-            pass  # written in C, so without a signature
+            pass  # written in C++, without a signature
     return dict(node.kwargs)
 
 

@@ -46,15 +46,15 @@ class Selection:
 
     @property
     def per_stage(self) -> list[float] | None:
-        """The alphas of the stages, if they were given so."""
+        """The alphas of the stages; None if they were not given per stage."""
         return self.alpha if isinstance(self.alpha, list) else None
 
     def is_asked_for(self, name: str) -> bool:
-        """Whether a convolution was included by name, stem and last stage or not."""
+        """Whether ``include`` names a convolution, which then counts in stem and last stage too."""
         return self.include is not None and any(matches(name, p) for p in self.include)
 
     def why_left_out(self, name: str) -> str:
-        """Say why the user does not want a convolution converted; "" if that is not so."""
+        """Return why the user does not want a convolution converted; "" if the user does."""
         for pattern in self.exclude:
             if matches(name, pattern):
                 return f"excluded by {pattern!r}"
@@ -71,7 +71,7 @@ class Selection:
         return self.alpha
 
     def is_named(self, name: str) -> bool:
-        """Whether the user gave this very convolution an alpha, by a pattern."""
+        """Whether a pattern gives a convolution its alpha."""
         return isinstance(self.alpha, dict) and any(matches(name, p) for p in self.alpha)
 
 

@@ -22,8 +22,9 @@ class Stages:
     """What was found.
 
     Attributes:
-        stem: the convolutions that read the network's input.
-        pooled: the values that have lost their place in the image, by global pooling.
+        stem: the convolutions that no other convolution comes before.
+        pooled: the values without a place in the image: the results of global pooling, and what is
+            computed from them alone.
         resolution: ``(height, width)`` of the stage of every call that makes a map.
         last: the resolution of the last stage, None if the network keeps one resolution, or does
             not end at its smallest.
@@ -48,7 +49,7 @@ def find_stages(graph: Graph, roles: Mapping[Node, Role]) -> Stages:
         graph: its forward.
         roles: what every call is.
     """
-    depth: dict[Value, int] = {graph.input: 0}  # convolutions one after the other in front of it
+    depth: dict[Value, int] = {graph.input: 0}  # the most convolutions in a row before it
     pooled: set[Value] = set()
     stem: set[Node] = set()
     for node in graph.nodes:
@@ -89,9 +90,9 @@ def _makes_map(node: Node) -> bool:
 
 
 def _end_of_trunk(resolution: Mapping[Node, Resolution], depth: Mapping[Value, int]) -> Node | None:
-    """Return the call behind the largest number of convolutions.
+    """Return the call with the most convolutions in a row before it, itself included.
 
-    Of several, that is the last one that has the resolution of the first.
+    Of several such calls, that is the last one that has the resolution of the first.
     """
     deepest = max((depth[node.output] for node in resolution), default=0)
     ends = [node for node in resolution if depth[node.output] == deepest > 0]
@@ -108,7 +109,7 @@ def _trunk(graph: Graph, end: Node) -> list[Node]:
 
 
 def _parts(graph: Graph, trunk: list[Node]) -> list[tuple[list[Node], Resolution]]:
-    """Cut the trunk behind its necks; return every part with the resolution of its neck."""
+    """Cut the trunk after each neck; return every part with the resolution of its neck."""
     last_use = {value: i for i, node in enumerate(trunk) for value in node.inputs}
     parts: list[tuple[list[Node], Resolution]] = []
     part: list[Node] = []

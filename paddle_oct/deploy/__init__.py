@@ -1,7 +1,7 @@
-"""From a trained network to one that is fast elsewhere: folding, export, running.
+"""Deploying a trained network: folding it, exporting it, and running the exported file.
 
-The public names are imported when they are first used: running an exported file needs nothing of
-what folds and exports networks.
+The public names are imported when they are first used: running an exported file imports nothing
+that folds or exports networks.
 """
 
 from importlib import import_module

@@ -18,14 +18,15 @@ def captured() -> Iterator[Callable[[], str]]:
     """Keep what is printed and logged in the block, from C++ too.
 
     Yields:
-        A function that returns its last lines so far, in one.
+        A function that returns the last two lines so far, joined into one.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(1), os.dup(2)]
     with tempfile.TemporaryFile() as file, contextlib.ExitStack() as stack:
         text = stack.enter_context(io.TextIOWrapper(io.FileIO(os.dup(file.fileno()), "w")))
-        stack.enter_context(contextlib.redirect_stdout(text))  # which need not be file 1
+        # Python's streams too: they need not write to file descriptors 1 and 2.
+        stack.enter_context(contextlib.redirect_stdout(text))
         stack.enter_context(contextlib.redirect_stderr(text))
 
         def said() -> str:

@@ -40,22 +40,23 @@ def export(
 
     Args:
         model: any network that takes one Tensor; it is exported as in evaluation mode.
-        path: of the file. Its suffix, ``.onnx`` or ``.pdmodel``, is added where it is missing; the
-            Paddle format has a second file beside it, ``.pdiparams``.
+        path: the file to write. Its suffix, ``.onnx`` or ``.pdmodel``, is added if it is missing;
+            in the Paddle format there is a second file beside it, ``.pdiparams``.
         format: ``"paddle"`` or ``"onnx"``.
-        input_size: ``[N, C, H, W]`` of the input, or of an example of it.
-        dynamic: True if the file shall take any batch, height and width, ``"batch"`` for any batch
-            of one height and width, False for ``input_size`` alone.
+        input_size: the shape ``[N, C, H, W]`` of the input, or of an example.
+        dynamic: True if the file must take any batch, height and width, ``"batch"`` for any batch
+            of this height and width, False for ``input_size`` alone.
         force: whether to replace existing files.
 
     Returns:
         The path of the file that ``load`` takes.
 
     Raises:
+        TypeError: ``model`` is not a ``paddle.nn.Layer``, or ``input_size`` is not a sequence.
         ValueError: there is no such format, the file exists or can't be written there, a package is
             missing (the message names the extra), or the network can't be exported.
         RuntimeError: the exported network returns other values, by more than 1e-4 of the largest
-            and more than rounding explains. Nothing was written then.
+            and more than rounding explains. Nothing is written then.
 
     Note:
         The Paddle format is Paddle's older program format: the newer one, which ``paddle.jit.save``
@@ -108,7 +109,7 @@ def _check_size(size: Sequence[int]) -> tuple[int, ...]:
 
 
 def _targets(path: Path, suffixes: Sequence[str], force: bool) -> list[Path]:
-    """Return the files to write, all of which can be written."""
+    """Return the files to write, after checking that they can be written."""
     if path.suffix not in suffixes:
         path = path.with_name(path.name + suffixes[0])
     return [check_output(path.with_suffix(suffix), force) for suffix in suffixes]
@@ -125,7 +126,7 @@ def _shape(size: tuple[int, ...], dynamic: bool | str) -> list[int]:
 def _other_sizes(
     network: nn.Layer, size: tuple[int, ...], shape: list[int]
 ) -> list[tuple[int, ...]]:
-    """Return what else a dynamic file must take: another batch and, if it can, an odd size."""
+    """Return other sizes to check a dynamic file on: another batch and, if it fits, odd sizes."""
     if shape[0] > 0:
         return []
     another_batch = (size[0] + 1, *size[1:])
@@ -134,7 +135,7 @@ def _other_sizes(
     odd = (size[0] + 1, size[1], size[2] | 1, (size[3] + 32) | 1)
     try:
         run(network, example(odd))
-    except ValueError:  # a classifier that wants one size alone
+    except ValueError:  # a classifier that takes one size alone
         return [another_batch]
     return [odd]
 
@@ -163,8 +164,9 @@ def _check_file(network: nn.Layer, path: Path, sizes: list[tuple[int, ...]]) -> 
                 f"{list(size)} (off by {off:.2g} of the largest); nothing was written"
             )
         warnings.warn(
-            f"the exported {name} was found equal to {off:.1g} only: its outputs change by "
-            f"{explained / MARGIN:.1g} when the input does by 1e-6. Are its weights trained?",
+            f"the exported {name} equals the network only to {off:.1g} of the largest output: its "
+            f"outputs change by {explained / MARGIN:.1g} when the input changes by 1e-6. Are its "
+            f"weights trained?",
             stacklevel=3,
         )
 

@@ -1,9 +1,10 @@
-"""The octave convolution as it is deployed: the norms of its output folded into its kernels.
+"""The octave convolution as it is deployed: the norms of its output are folded into its kernels.
 
-The equation is that of :class:`~paddle_oct.nn.OctaveLayer`. One variant of it is chosen here, for
-``benchmarks/RESULTS.md`` has it faster on the engines: a 1x1 convolution that widens a narrow map
-four times (the last of a residual block, in the early stages) up-samples its input in place of its
-output. That costs a few multiplications more and saves two passes over the widest map of the block.
+The equation is that of :class:`~paddle_oct.nn.OctaveLayer`. One variant of it was measured to be
+faster on the engines (``benchmarks/RESULTS.md``): a 1x1 convolution whose high output has at least
+four times the channels of a narrow low input (the last of a residual block, in the early stages)
+up-samples that input, not its output. This costs a few more multiplications and saves two passes
+over the widest map of the block.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from paddle import Tensor, nn
 from paddle_oct.base.private import conv_settings
 from paddle_oct.nn import OctaveConv, OctaveFeature, OctaveLayer, map_bands, up2
 
-NARROW = 32  # channels; with more of them the multiplications cost more than the passes
+NARROW = 32  # channels of the low input; with more, the multiplications cost more than the passes
 
 
 class Affine(NamedTuple):
-    """``y = scale * x + shift`` per channel, which is what a norm is at inference."""
+    """``y = scale * x + shift`` per channel, both ``[C]``: what a norm is at inference."""
 
     scale: np.ndarray
     shift: np.ndarray
@@ -36,7 +37,7 @@ def new_conv(like: nn.Conv2D, weight: np.ndarray, bias: np.ndarray | None) -> nn
     Args:
         like: gives kernel size, stride, padding, dilation and groups.
         weight: ``[out, in / groups, kh, kw]``.
-        bias: ``[out]``, or None for none.
+        bias: ``[out]``, or None for no bias.
     """
     settings = conv_settings(like)
     conv = nn.Conv2D(
@@ -58,7 +59,7 @@ def new_conv(like: nn.Conv2D, weight: np.ndarray, bias: np.ndarray | None) -> nn
 
 
 def scaled(conv: nn.Conv2D, affine: Affine | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return weight and bias of a convolution that is followed by an affine map."""
+    """Return weight and bias of a convolution with an affine map of its output folded in."""
     weight = conv.weight.numpy().astype(np.float64)
     bias = None if conv.bias is None else conv.bias.numpy().astype(np.float64)
     if affine is None:
@@ -68,11 +69,11 @@ def scaled(conv: nn.Conv2D, affine: Affine | None) -> tuple[np.ndarray, np.ndarr
 
 
 def fold_octave_conv(conv: OctaveConv, affines: Affines = (None, None)) -> OctaveLayer:
-    """Return an octave convolution for inference, in the variant that engines run fastest.
+    """Return an octave convolution for inference, in the implementation that engines run fastest.
 
     Args:
         conv: the layer to replace; it is not changed.
-        affines: what follows on the high and on the low band of its output.
+        affines: the norms of the high and of the low band of its output.
     """
     widens = (
         conv.plan.up_l2h
@@ -91,7 +92,7 @@ class FoldedOctaveConv(OctaveLayer):
 
     Args:
         conv (OctaveConv): the layer that it replaces; it is not changed.
-        affines: what follows on the high and on the low band of its output.
+        affines: the norms of the high and of the low band of its output.
 
     Shape: as in :class:`~paddle_oct.OctaveConv`.
     """
@@ -103,7 +104,7 @@ class FoldedOctaveConv(OctaveLayer):
 
 
 class WideningOctaveConv(OctaveLayer):
-    """The same with ``Y_H = conv([X_H, up2(X_L)]; [W_hh, W_lh])``, one convolution."""
+    """The same, with ``Y_H = conv([X_H, up2(X_L)]; [W_hh, W_lh])`` as one convolution."""
 
     def __init__(self, conv: OctaveConv, affines: Affines) -> None:
         super().__init__(conv.plan, _fold({"h2l": conv.conv_h2l, "l2l": conv.conv_l2l}, affines[1]))
@@ -127,13 +128,13 @@ class FoldedConvBN(nn.Layer):
 
 
 def _join(convs: Sequence[Any], affine: Affine | None) -> nn.Conv2D:
-    """One convolution of the inputs of several, concatenated, in place of the sum of them all."""
+    """Return one convolution of the concatenated inputs that equals the sum of several."""
     weights, biases = zip(*(scaled(conv, affine) for conv in convs))
     return new_conv(convs[0], np.concatenate(weights, axis=1), _sum_of_biases(biases, affine))
 
 
 def _fold(convs: dict[str, Any], affine: Affine | None) -> dict[str, nn.Layer]:
-    """Fold what follows the sum of some convolutions into them; the first has the bias of all."""
+    """Fold the norm of a sum of convolutions into each of them; the first gets the whole bias."""
     present = {name: conv for name, conv in convs.items() if conv is not None}
     parameters = {name: scaled(conv, affine) for name, conv in present.items()}
     bias = _sum_of_biases([bias for _, bias in parameters.values()], affine)
@@ -145,7 +146,7 @@ def _fold(convs: dict[str, Any], affine: Affine | None) -> dict[str, nn.Layer]:
 
 
 def _sum_of_biases(biases: Sequence[np.ndarray | None], affine: Affine | None) -> np.ndarray | None:
-    """Add up the biases of convolutions that are summed; the shift, in each one, counts once."""
+    """Return the bias of a sum of convolutions; the shift, which is in every bias, counts once."""
     present = [bias for bias in biases if bias is not None]
     if not present:
         return None

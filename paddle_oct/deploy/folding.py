@@ -17,20 +17,20 @@ from .probing import example, outputs, relative_difference, rounding, run
 
 _DROPOUTS = (nn.Dropout, nn.Dropout2D, nn.Dropout3D, nn.AlphaDropout)
 _TOLERANCE = 1e-4
-_LARGEST_TOLERANCE = 0.1  # where rounding explains more than that, nothing can be told
+_LARGEST_TOLERANCE = 0.1  # a larger one would accept wrong networks
 
 
 def fold(model: nn.Layer, input_size: Sequence[int] = (1, 3, 224, 224)) -> nn.Layer:
     """Return a copy of a network for inference.
 
     Batch-norms are folded into the convolution before them: of an octave convolution, that of the
-    high band into h2h and l2h, that of the low band into l2l and h2l. Octave convolutions take the
-    form that engines run fastest (:mod:`paddle_oct.deploy.folded`), dropout goes.
+    high band into h2h and l2h, that of the low band into l2l and h2l. Octave convolutions get the
+    implementation that engines run fastest (:mod:`paddle_oct.deploy.folded`); dropout is removed.
 
-    Which norm follows which convolution is seen by running the network once: a pair is folded where
-    the norm's input is the very Tensor that the convolution returned, and both ran once. Whether
-    something else read that Tensor too is found out by folding: with norms set at random the folded
-    network must return the same; pairs for which it doesn't stay as they are.
+    The network is run once to see which norm follows which convolution: a pair is folded if the
+    norm's input is the very Tensor that the convolution returned, and each of them ran once. To
+    find out whether something else read that Tensor too, a copy of the network with random norms is
+    folded, and must return the same; pairs for which it does not are left as they are.
 
     Args:
         model: any network that takes one Tensor. It is not changed; it is folded as if in
@@ -38,11 +38,13 @@ def fold(model: nn.Layer, input_size: Sequence[int] = (1, 3, 224, 224)) -> nn.La
         input_size: the shape of an input with which it can be run.
 
     Returns:
-        A network in evaluation mode with the same outputs, to 1e-5 of their largest value.
+        A network in evaluation mode with the same outputs but for rounding: it is checked to 1e-4
+        of the largest value, or to what rounding explains in this network if that is more.
 
     Raises:
-        TypeError: it is not a ``paddle.nn.Layer``.
-        ValueError: it can't be run on an input of this size.
+        TypeError: ``model`` is not a ``paddle.nn.Layer``.
+        ValueError: the network can't be run on an input of this size.
+        RuntimeError: the folded network returns other values, which is a defect of this package.
 
     Examples:
         >>> import paddle
@@ -89,7 +91,7 @@ def _copy(model: nn.Layer) -> nn.Layer:
 
 
 def _passing(pairs: list[Pair], test: Callable[[List[Pair]], bool]) -> list[Pair]:
-    """Return the pairs that pass a test, by halving: most often all of them do."""
+    """Return the pairs that pass a test, by halving the list: most often all pass at once."""
     if not pairs or test(pairs):
         return pairs
     if len(pairs) == 1:
@@ -110,7 +112,7 @@ def _fold_pairs(network: nn.Layer, pairs: list[Pair]) -> None:
 
 
 def _folded(layer: nn.Layer, high: nn.Layer | None, low: nn.Layer | None) -> nn.Layer:
-    """Return what takes the place of a convolution that norms follow."""
+    """Return what replaces a convolution that norms follow."""
     if isinstance(layer, Conv_BN):
         affines = (affine_of(layer.bn_h), affine_of(layer.bn_l))
         return FoldedConvBN(fold_octave_conv(layer.conv, affines), getattr(layer, "act", None))
@@ -123,7 +125,7 @@ def _folded(layer: nn.Layer, high: nn.Layer | None, low: nn.Layer | None) -> nn.
 def _replace_the_rest(network: nn.Layer) -> None:
     """Replace dropout, and octave convolutions without a norm."""
     for name, layer in list(network.named_sublayers()):
-        # "downscale_in_infer" is a multiplication at inference.
+        # Dropout in the mode "downscale_in_infer" is a multiplication at inference.
         if type(layer) in _DROPOUTS and getattr(layer, "mode", "") != "downscale_in_infer":
             _replace(network, name, nn.Identity())
         elif isinstance(layer, OctaveConv) and _computes_the_equation(layer):

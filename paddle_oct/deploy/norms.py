@@ -17,9 +17,9 @@ _ACTIVATIONS = {None: nn.Identity, "relu": nn.ReLU}  # of paddle.nn.BatchNorm(ac
 
 
 def is_affine(layer: nn.Layer) -> bool:
-    """Whether a layer is a norm that does the same to a channel whatever is in it, at inference.
+    """Whether a layer is a norm that is one scale and one shift per channel at inference.
 
-    That is one with running statistics, of channels on axis 1, and with no activation but ReLU.
+    It must use running statistics, have its channels on axis 1, and no activation but ReLU.
     """
     if not isinstance(layer, NORMS):
         return False
@@ -32,7 +32,7 @@ def is_affine(layer: nn.Layer) -> bool:
 
 
 def affine_of(norm: nn.Layer | None) -> Affine | None:
-    """Return what a norm that :func:`is_affine` does at inference, but for its activation."""
+    """Return scale and shift of a norm that :func:`is_affine`; None for None."""
     if norm is None:
         return None
     settings = norm_settings(norm)
@@ -45,19 +45,19 @@ def affine_of(norm: nn.Layer | None) -> Affine | None:
 
 
 def activation_of(norm: nn.Layer) -> nn.Layer:
-    """Return what takes the place of a folded norm: its activation, or ``nn.Identity``."""
+    """Return what replaces a folded norm: its activation, or ``nn.Identity``."""
     return _ACTIVATIONS[norm_settings(norm).act]()
 
 
 def randomise_norms(network: nn.Layer, x: Tensor) -> None:
-    """Give every norm scale, shift and statistics of its own, as if the network had been trained.
+    """Give every norm random scale, shift and statistics, as if the network had been trained.
 
-    The statistics fit what the norms are given: in a deep network whose norms do nothing the values
-    grow until rounding decides the output.
+    The statistics fit the inputs of the norms: in a deep network whose norms do not normalise, the
+    values grow until rounding decides the output.
 
     Args:
-        network: left in evaluation mode.
-        x: an input with which it can be run.
+        network: the network to change; it is left in evaluation mode.
+        x: an input for the network.
     """
     rng = np.random.default_rng(0)
 

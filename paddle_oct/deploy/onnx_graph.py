@@ -1,9 +1,9 @@
-"""What paddle2onnx writes, tidied: the same function in the operators that engines know best.
+"""Tidying what paddle2onnx writes: the same function in the operators that engines run fastest.
 
-Each function is one step and changes a graph in place; :func:`tidy_graph` takes them all. Engines
-tidy for themselves too, but not alike: written this way, ONNX Runtime keeps the whole network in
+Each function is one step and changes a graph in place; :func:`tidy_graph` takes all steps. Engines
+tidy graphs too, but each in its own way. With these steps ONNX Runtime keeps the whole network in
 its blocked layout, and every engine adds the second path of an octave convolution, the shortcut
-and the activation while it computes the first.
+and the activation while it computes the first path.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from .engines.opened import Shape  # with None for a batch of any length
+from .engines.opened import Shape
 
 
 class Graph:
     """The nodes and constants of an ONNX graph, to be changed and written back.
 
     Attributes:
-        nodes (list): ``onnx.NodeProto``, each after what it reads.
+        nodes (list): ``onnx.NodeProto``, each after those whose outputs it reads.
         constants (dict): NumPy arrays by name.
         results (list): the names of the outputs.
     """
@@ -33,7 +33,7 @@ class Graph:
         self.results = [value.name for value in proto.output]
 
     def write_back(self) -> None:
-        """Change the graph that this one was made from."""
+        """Write nodes and constants into the ``onnx.GraphProto`` that this graph was made from."""
         from onnx import NodeProto, numpy_helper
 
         nodes = []
@@ -53,7 +53,7 @@ class Graph:
         return {name: node for node in self.nodes for name in node.output}
 
     def uses(self) -> dict[str, int]:
-        """Return how often a tensor is read."""
+        """Return how often each tensor is read; being an output of the graph counts once."""
         uses = dict.fromkeys(self.results, 1)
         for node in self.nodes:
             for name in node.input:
@@ -76,7 +76,8 @@ def tidy_graph(model: Any, shapes: Mapping[str, Shape] | None = None) -> None:
 
     Args:
         model: as paddle2onnx writes it, without its own optimisation.
-        shapes: the shapes of the tensors that a ``Resize`` reads and writes, where they are fixed.
+        shapes: the shapes of what each ``Resize`` reads and writes, with None for a batch of any
+            length; None if height and width may be of any length too.
     """
     graph = Graph(model.graph)
     drop_identities(graph)
@@ -90,7 +91,7 @@ def tidy_graph(model: Any, shapes: Mapping[str, Shape] | None = None) -> None:
 
 
 def gather_constants(graph: Graph) -> None:
-    """Make ``Constant`` nodes constants, and the ``Reshape`` of a constant, which biases are."""
+    """Replace ``Constant`` nodes, and ``Reshape`` nodes of constants (biases), by constants."""
     from onnx import numpy_helper
 
     removed = []
@@ -108,7 +109,7 @@ def gather_constants(graph: Graph) -> None:
 
 
 def drop_identities(graph: Graph) -> None:
-    """Read what an ``Identity`` reads in place of what it writes."""
+    """Remove ``Identity`` nodes, and join the two tensors that each of them connected."""
     origins: dict[str, str] = {}
     removed = []
     for node in graph.nodes:
@@ -151,11 +152,11 @@ def biases_into_convolutions(graph: Graph) -> None:
 
 
 def simplify_resizes(graph: Graph, shapes: Mapping[str, Shape]) -> None:
-    """Say in the simplest way what size a ``Resize`` makes.
+    """Give each ``Resize`` its size in the simplest way.
 
-    With known shapes, by a factor of two as ``scales``, anything else as constant ``sizes``.
-    Otherwise as the height and width of the map whose size is taken, in place of a dozen nodes that
-    take its shape apart.
+    If its shapes are known, that is constant ``scales`` of two where it doubles height and width,
+    and otherwise ``sizes``, constant but for the batch. If they are not known, it is the height and
+    width of the map whose size it takes, in place of a dozen nodes that take that shape apart.
     """
     makers = graph.makers()
     nodes = []
@@ -183,7 +184,11 @@ def simplify_resizes(graph: Graph, shapes: Mapping[str, Shape]) -> None:
 
 
 def _lengths(graph: Graph, nodes: list[Any], name: str, tensor: str, start: int) -> str:
-    """Append nodes that read two axes of a tensor's shape, and return their result's name."""
+    """Append nodes that read the lengths of the axes ``start`` and ``start + 1`` of a tensor.
+
+    Returns:
+        The name of their result.
+    """
     from onnx import helper
 
     shape = f"{name}.shape"
@@ -211,7 +216,7 @@ def _measured(makers: Mapping[str, Any], name: str) -> set[str]:
 
 
 def merge_equal_nodes(graph: Graph) -> None:
-    """Compute once what several nodes compute alike, such as a pooled map that two paths read."""
+    """Keep one of several nodes that compute the same, such as a pooled map that two paths read."""
     origins: dict[str, str] = {}
     seen: dict[Any, Any] = {}
     removed = []
@@ -230,8 +235,8 @@ def merge_equal_nodes(graph: Graph) -> None:
 def convolutions_last_in_sums(graph: Graph) -> None:
     """Make ``(conv + y) + z`` into ``conv + (y + z)``.
 
-    An engine can start a convolution from a sum that it finds in place; what is added afterwards
-    costs another pass over the map.
+    An engine can add a convolution to a map while it computes it; what is added afterwards costs
+    another pass over the map.
     """
     makers, uses = graph.makers(), graph.uses()
 

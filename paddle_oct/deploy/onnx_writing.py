@@ -17,20 +17,20 @@ from .paddle_writing import save_program
 from .probing import example, outputs, run
 
 _OPSET = 13
-_SAME = 1e-4  # of the largest value, for a sample in a batch and alone
+_SAME = 1e-4  # largest difference of a sample in a batch and alone, relative to the largest value
 
 
 def write_onnx(network: nn.Layer, prefix: Path, shape: Sequence[int], size: Sequence[int]) -> None:
     """Write ``prefix.onnx``, tidied for ONNX Runtime and OpenVINO.
 
     Args:
-        network: in evaluation mode.
-        prefix: of the file, and of others that are left beside it.
-        shape: of the input, -1 for an axis of any length.
-        size: of an example of it.
+        network: a network in evaluation mode.
+        prefix: the path of the file, without a suffix; other files are left beside it.
+        shape: the shape of the input, -1 for an axis of any length.
+        size: the shape of an example input.
 
     Raises:
-        ValueError: the network can't be made a static program, or that program no ONNX file.
+        ValueError: the network can't be made a static program, or the program can't be converted.
     """
     import onnx
     from onnx.helper import set_model_props
@@ -56,7 +56,7 @@ def _converted(network: nn.Layer, prefix: Path) -> Any:
     raw = prefix.with_suffix(".raw.onnx")
     with captured() as said:
         try:
-            # Its default optimisation installs packages from the internet as it runs.
+            # paddle2onnx's default optimisation installs packages from the internet.
             paddle2onnx.export(
                 f"{prefix}.json",
                 f"{prefix}.pdiparams",
@@ -74,7 +74,7 @@ def _converted(network: nn.Layer, prefix: Path) -> Any:
 
 
 def _name_axes(model: Any, shape: Sequence[int]) -> None:
-    """Give the axes of any length the names by which a reader fixes them."""
+    """Name the axes of any length, so that an engine can fix their lengths by these names."""
     dims = model.graph.input[0].type.tensor_type.shape.dim
     for dim, name, length in zip(dims, INPUT_AXES, shape):
         if length < 0:
@@ -85,7 +85,7 @@ def _name_axes(model: Any, shape: Sequence[int]) -> None:
 
 
 def _is_separable(network: nn.Layer, size: Sequence[int]) -> bool:
-    """Whether a network returns for every sample of a batch what it returns for that one alone."""
+    """Whether the outputs for a sample do not depend on the others of its batch (tried on one)."""
     x = example((max(2, size[0]), *size[1:]))
     together, alone = outputs(run(network, x)), outputs(run(network, x[:1]))
     return all(
@@ -98,9 +98,9 @@ def _is_separable(network: nn.Layer, size: Sequence[int]) -> bool:
 
 
 def _resize_shapes(model: Any, size: Sequence[int], any_batch: bool) -> dict[str, Shape]:
-    """Run a graph and return the shapes before and after every ``Resize``.
+    """Run a graph and return the shapes of what every ``Resize`` reads and writes.
 
-    The batch is None there where it may be any.
+    If ``any_batch``, the batch is None in these shapes.
     """
     import onnx
 
@@ -116,7 +116,7 @@ def _resize_shapes(model: Any, size: Sequence[int], any_batch: bool) -> dict[str
         for name, value in _values_of(probe, sorted(names), size).items()
     }
     origins = {n.output[0]: n.input[0] for n in probe.graph.node if n.op_type == "Identity"}
-    for name in list(shapes):  # the names that remain when identities are gone
+    for name in list(shapes):  # the names that remain once identities are dropped
         origin = name
         while origin in origins:
             origin = origins[origin]

@@ -1,7 +1,7 @@
-"""Programs in Paddle's older format, tidied: the same function as Paddle Inference fuses it best.
+"""Tidying programs in Paddle's older format, so that Paddle Inference fuses more of them.
 
-Paddle 3.3 writes programs whose patterns its own passes for oneDNN no longer know, for any network.
-Each function is one step and changes a block in place; :func:`tidy_program` takes them all.
+Paddle 3.3 writes programs, of any network, in which its own passes for oneDNN no longer find their
+patterns. Each function is one step and changes a block in place; :func:`tidy_program` takes all.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _reads(ops: list[Any]) -> dict[str, int]:
 def double_then_cut(block: Any) -> None:
     """Up-sample to an odd size ``2 n - 1`` by doubling and cutting off the last row or column.
 
-    oneDNN takes the nearest neighbour of a pixel's centre, which is another one unless it doubles.
+    oneDNN takes the nearest neighbour of a pixel's centre: another pixel, unless the size doubles.
     """
     for i in reversed(range(block.op_size())):
         op = block.op(i)
@@ -72,7 +72,7 @@ def double_then_cut(block: Any) -> None:
 def biases_along_channels(block: Any) -> None:
     """Add a bias ``[C]`` along axis 1, in place of one that is reshaped to ``[1, C, 1, 1]`` first.
 
-    Only so is it taken into the convolution, and the activation after it.
+    Only then does Paddle Inference fuse it, and the activation after it, with the convolution.
     """
     ops = _ops(block)
     makers, reads = _makers(ops), _reads(ops)
@@ -98,8 +98,8 @@ def biases_along_channels(block: Any) -> None:
 def shortcuts_first_in_sums(block: Any) -> None:
     """Make ``(conv + y) + shortcut`` into ``(conv + shortcut) + y``.
 
-    oneDNN starts a convolution from the sum that it shall be added to, but Paddle lets it do so
-    only from a map that the convolution itself was computed from.
+    oneDNN can add a convolution to a map while it computes it, but Paddle lets it do so only for a
+    map that the convolution itself was computed from.
     """
     ops = _ops(block)
     makers, reads = _makers(ops), _reads(ops)

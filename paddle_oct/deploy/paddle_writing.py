@@ -24,10 +24,10 @@ def write_paddle(
     """Write ``prefix.pdmodel`` and ``prefix.pdiparams``, tidied for Paddle Inference.
 
     Args:
-        network: in evaluation mode.
-        prefix: of the files.
-        shape: of the input, -1 for an axis of any length.
-        size: of an example of it.
+        network: a network in evaluation mode.
+        prefix: the path of the files, without a suffix.
+        shape: the shape of the input, -1 for an axis of any length.
+        size: the shape of an example input.
 
     Raises:
         ValueError: the network can't be made a static program.
@@ -38,7 +38,9 @@ def write_paddle(
 
 
 def save_program(network: nn.Layer, prefix: Path, shape: Sequence[int]) -> None:
-    """Write what ``paddle.jit.save`` writes: ``prefix.json``, or ``prefix.pdmodel`` for old ones.
+    """Write a network with ``paddle.jit.save``.
+
+    That is ``prefix.json``, or within :func:`old_programs` ``prefix.pdmodel``, and the weights.
 
     Args:
         network, prefix, shape: as for :func:`write_paddle`.
@@ -58,8 +60,11 @@ def save_program(network: nn.Layer, prefix: Path, shape: Sequence[int]) -> None:
 
 @contextlib.contextmanager
 def old_programs() -> Iterator[None]:
-    """Write programs in the older format, with the functions that have lost it in Paddle 3.3."""
-    lost = {
+    """Have Paddle write programs in the older format in the block.
+
+    Functions that can't be written so in Paddle 3.3 are replaced meanwhile.
+    """
+    originals = {
         (module, kind): getattr(module, kind)
         for module in (F, paddle)
         for kind in ("sigmoid", "tanh", "exp")
@@ -67,9 +72,9 @@ def old_programs() -> Iterator[None]:
     }
     with old_ir():
         try:
-            for module, kind in lost:
+            for module, kind in originals:
                 setattr(module, kind, elementwise_in_old_ir(kind))
             yield
         finally:
-            for (module, kind), function in lost.items():
+            for (module, kind), function in originals.items():
                 setattr(module, kind, function)

@@ -1,4 +1,4 @@
-"""Which norms follow which convolution: found out by running the network once."""
+"""Which norms follow which convolution, found by running the network once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Pair(NamedTuple):
     """A convolution and the norms of its output, by their names in the network.
 
     Attributes:
-        conv: a ``Conv2D``, an ``OctaveConv``, or a whole ``Conv_BN``, which has its norms within.
-        norms: of the high and of the low band; an ordinary convolution has its norm in the first
-            place.
+        conv: a ``Conv2D``, an ``OctaveConv``, or a whole ``Conv_BN``, whose norms are inside it.
+        norms: those of the high and of the low band; the norm of an ordinary convolution is the
+            first. None where there is no norm, and for those inside a ``Conv_BN``.
     """
 
     conv: str
@@ -27,7 +27,7 @@ class Pair(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """A Tensor that a convolution returned, as that band of its output."""
+    """A Tensor that a convolution returned; ``band`` is 1 for the low band, else 0."""
 
     tensor: Tensor
     conv: nn.Layer
@@ -39,7 +39,7 @@ class _Watch:
 
     Attributes:
         calls: how often each of them ran.
-        norms: which norms read the bands that a convolution returned.
+        norms: for each convolution, the norms that read its high and its low band.
     """
 
     def __init__(self) -> None:
@@ -65,14 +65,15 @@ class _Watch:
 def find_pairs(network: nn.Layer, x: Tensor) -> list[Pair]:
     """Return the convolutions whose output is read by norms that can be folded into them.
 
-    Each of these layers ran once. Whether something else reads that output too is not seen.
+    Except for a ``Conv_BN``, which is a pair by itself, the convolution and its norms must each run
+    exactly once. This does not find out whether something else reads the convolution's output too.
 
     Args:
-        network: in evaluation mode.
-        x: an input with which it can be run.
+        network: a network in evaluation mode.
+        x: an input for the network.
 
     Raises:
-        ValueError: it can't.
+        ValueError: the network can't be run on ``x``.
     """
     names = {layer: name for name, layer in network.named_sublayers(include_self=True)}
     blocks = [layer for layer in network.sublayers() if _is_block(layer)]
@@ -94,7 +95,7 @@ def find_pairs(network: nn.Layer, x: Tensor) -> list[Pair]:
 
 
 def _is_block(layer: nn.Layer) -> bool:
-    """Whether a layer is known to be a convolution that its norms follow; a subclass may differ."""
+    """Whether a layer is exactly ``Conv_BN`` or ``Conv_BN_ACT``; a subclass may differ."""
     return type(layer) in (Conv_BN, Conv_BN_ACT)
 
 

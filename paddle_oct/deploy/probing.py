@@ -1,4 +1,4 @@
-"""Running a network on an example, and telling how far apart two results are."""
+"""Running a network on an example, and comparing two results."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from paddle import Tensor, nn
 
 from paddle_oct.base.errors import first_line
 
-_NUDGE = 1e-6  # of the input, relative: about what rounding does to a float32
-#: How many times the effect of a nudge is put down to rounding.
+_NUDGE = 1e-6  # relative change of the input: about what rounding does to a float32
+#: How many times the effect of such a change may be put down to rounding.
 MARGIN = 10
 
 
@@ -61,8 +61,8 @@ def relative_difference(
 
     Args:
         expected: the values that the differences refer to.
-        result: the others.
-        smallest: takes the place of a largest value that is below it.
+        result: the values to compare with them.
+        smallest: is used for the largest value of an array where that is smaller.
 
     Returns:
         Infinity if there are more or fewer arrays or their shapes differ, NaN if a value is NaN.
@@ -79,11 +79,11 @@ def relative_difference(
 def rounding(network: nn.Layer, x: Tensor, expected: Sequence[np.ndarray]) -> float:
     """Return the relative difference of a network's outputs that rounding may explain.
 
-    That is ten times what a nudge of the input does to them. Deep networks that are not trained
-    amplify it a thousandfold and more, those with squeeze-and-excitation beyond all bounds.
+    That is ten times their change when the input changes by 1e-6. Deep networks that are not
+    trained amplify it a thousandfold and more, those with squeeze-and-excitation without bound.
 
     Args:
-        network: in evaluation mode.
+        network: a network in evaluation mode.
         x: an input.
         expected: its outputs for that input.
     """

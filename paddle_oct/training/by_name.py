@@ -1,4 +1,4 @@
-"""Runs whose network and data set have names, so that both can be made again."""
+"""Runs whose network and data set have names, so that both can be built again."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def train(
     data_options: Mapping[str, Any] | None = None,
     verbose: int = 1,
 ) -> Result:
-    """Train a network by name on a data set by name, so that the run can be resumed by its folder.
+    """Train a network by name on a data set by name; the run can be resumed from its folder alone.
 
     Args:
         model: a name that :func:`paddle_oct.create_model` knows.
         data: a name that :func:`load_data` knows.
         recipe: how to train.
-        run_dir: the folder to leave the run in.
+        run_dir: the folder that the run is written to.
         model_options: options of the network, such as ``{"alpha": 0.25}``.
         data_options: options of the data set, such as ``{"limit": 1000}``.
         verbose: as in :func:`fit`.
@@ -61,10 +61,10 @@ def train(
 
 
 def resume(run_dir: str | Path, *, verbose: int = 1) -> Result:
-    """Go on with a run that :func:`train` started, after its last complete epoch.
+    """Resume a run that :func:`train` started, after its last complete epoch.
 
     Raises:
-        ValueError: as :func:`fit`, or the run was started with a network of one's own: use ``fit``.
+        ValueError: as :func:`fit`, or the run was started with your own network: use ``fit``.
     """
     run = RunFolder.open(run_dir)
     recipe = run.recipe
@@ -82,11 +82,11 @@ def load_network(run: RunFolder, weights: str | Path | None = None) -> nn.Layer:
             weights.
 
     Raises:
-        ValueError: the run was started with a network of one's own, or the weights do not fit.
+        ValueError: the run was started with your own network, or the weights do not fit.
     """
     origin = run.origin
     options = {"num_classes": len(run.classes), **origin["model_options"]}
-    options.pop("pretrained", None)  # where the run began, not what it came to
+    options.pop("pretrained", None)  # these are the weights that the run began with
     network = create_model(origin["model"], **options)
     if weights is not None:
         load_weights(network, weights)
@@ -101,7 +101,7 @@ def load_run_data(run: RunFolder, **overrides: Unpack[DataOptions]) -> ImageData
         **overrides: options of :func:`load_data` to change, such as ``data_file``.
 
     Raises:
-        ValueError: as :func:`load_data`, or the run was started with data of one's own.
+        ValueError: as :func:`load_data`, or the run was started with your own network.
     """
     origin = run.origin
     options: DataOptions = {**origin["data_options"], **overrides}

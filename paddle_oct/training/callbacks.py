@@ -1,4 +1,4 @@
-"""What happens during ``paddle.Model.fit`` besides training: measuring, recording, saving."""
+"""Callbacks of ``paddle.Model.fit``: measuring, recording, saving."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ Logs = Any
 class SeedEpochs(Callback):
     """Make all random numbers of an epoch depend on the seed and the epoch's number alone.
 
-    So a resumed run goes on exactly as it would have, with no random state to be stored.
+    So a resumed run continues exactly as it would have without the stop, and no random state has to
+    be stored.
     """
 
     def __init__(self, seed: int, sampler: paddle.io.DistributedBatchSampler, done: int) -> None:
@@ -55,7 +56,7 @@ class SeedEpochs(Callback):
 
 
 class CheckImages(Callback):
-    """Stop where an image of these data sets could not be read, and say which."""
+    """Raise the ``ValueError`` of an image of these data sets that could not be read."""
 
     def __init__(self, *data_sets: NetworkInputs) -> None:
         super().__init__()
@@ -73,10 +74,10 @@ class CheckImages(Callback):
 
 
 class EpochMeter(Callback):
-    """Take the means of an epoch; ``paddle.Model`` reports those of the accuracies alone.
+    """Average the losses of an epoch; ``paddle.Model`` averages only the accuracies.
 
     The loss of an evaluation is replaced by its mean over all images, for the callbacks that come
-    after this one.
+    after this one. ``done`` is the number of epochs that were complete before.
     """
 
     def __init__(self, done: int) -> None:
@@ -86,7 +87,7 @@ class EpochMeter(Callback):
 
     @property
     def row(self) -> Row:
-        """The epoch's losses, accuracies and speed; those of the test set once it was evaluated."""
+        """The epoch's losses, accuracies and speed; those on the test set after its evaluation."""
         return cast("Row", dict(self._columns))  # Paddle names the accuracies at run time
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
@@ -135,7 +136,7 @@ def _require_finite(loss: float, what: str) -> None:
 
 
 class Progress(ProgBarLogger):
-    """Paddle's progress bar, counting epochs from the start of the run."""
+    """Paddle's progress bar, counting epochs from the first of the run, before it was resumed."""
 
     def __init__(self, done: int, epochs: int, verbose: int) -> None:
         super().__init__(log_freq=1, verbose=verbose)
@@ -153,7 +154,7 @@ class Progress(ProgBarLogger):
 class Record(VisualDL):
     """Paddle's VisualDL callback, with the learning rate, the speed and the network's graph.
 
-    A resumed run goes on in the same record file.
+    A resumed run appends to the same record file.
     """
 
     def __init__(
@@ -173,13 +174,13 @@ class Record(VisualDL):
         if not self._writes:
             return
         files = record_files(self.run.visualdl_path)
-        with contextlib.redirect_stdout(io.StringIO()):  # it remarks on a file that goes on
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints when it appends to a file
             self.writer = LogWriter(self.log_dir, file_name=files[-1].name if files else "")
         self.train_step = self.meter.done * self.params["steps"]
         if not files:
             try:
                 add_graph(self.writer, self.network, self.input_size)
-            except ValueError as error:  # somebody's network may not be traceable
+            except ValueError as error:  # a user's network may not be traceable
                 warnings.warn(str(error), stacklevel=2)
 
     def on_epoch_begin(self, epoch: int | None = None, logs: Logs = None) -> None:
@@ -195,7 +196,7 @@ class Record(VisualDL):
         self._add("train/images_per_second", self.epoch, self.meter.row["images_per_second"])
 
     def close(self) -> None:
-        """Finish the record, also where training was interrupted."""
+        """Close the record; needed after an interrupted training too."""
         if hasattr(self, "writer"):
             self.writer.close()
             del self.writer
@@ -206,7 +207,7 @@ class Record(VisualDL):
 
 
 class SaveEpochs(Callback):
-    """Leave a checkpoint, the history and its picture after every epoch.
+    """Write a checkpoint, the history and its picture after every epoch.
 
     Attributes:
         history: a row per epoch.

@@ -33,8 +33,10 @@ class _Row(TypedDict):
 
 
 class Row(_Row, total=False):
-    """What an epoch came to, a row of ``history.csv``: losses are means over all images,
-    accuracies in [0, 1]; those of top 5 are there for more than five classes.
+    """The results of an epoch, a row of ``history.csv``.
+
+    Losses are means over all images, accuracies are in [0, 1]. Top-5 accuracies are there if the
+    data set has more than five classes.
     """
 
     train_acc_top5: float
@@ -78,7 +80,7 @@ class Checkpoint:
 
     @property
     def state(self) -> CheckpointState:
-        """The epoch and the history when it was written.
+        """The content of ``state.json``.
 
         Raises:
             ValueError: the file is damaged.
@@ -103,7 +105,7 @@ class Checkpoint:
             partial.folder.mkdir()
             model.save(partial.prefix)
             write_atomically(partial.folder / "state.json", json.dumps(state))
-            # There is one already if a run was stopped after it was written and before the next.
+            # The name must be free, or the folder can't be renamed.
             shutil.rmtree(self.folder, ignore_errors=True)
             os.replace(partial.folder, self.folder)
         except OSError as error:
@@ -142,7 +144,7 @@ def read_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     """Read a dictionary that has at least these keys.
 
     Raises:
-        ValueError: it can't be read, or lacks some.
+        ValueError: the file can't be read, or lacks some of the keys.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

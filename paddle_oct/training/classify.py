@@ -1,4 +1,4 @@
-"""Asking a trained network what is on images."""
+"""Classifying image files with a trained network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def classify(
     Args:
         trained: the network, its preprocessing and the names of its classes.
         paths: the files; all are read before any is classified.
-        top: how many classes to return.
+        top: how many classes to return for each file.
 
     Returns:
         For each file the most probable classes, with their probabilities, highest first.

@@ -1,4 +1,4 @@
-"""Using a trained network: test it, or ask it about images."""
+"""Testing a trained network, and classifying images with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ def evaluate(network: nn.Layer, data: ImageData, batch_size: int = 64) -> dict[s
     """Test a network on a data set's test split.
 
     Returns:
-        ``loss`` (cross-entropy), ``acc_top1`` and, for more than five classes, ``acc_top5``.
+        ``loss`` (cross-entropy), ``acc_top1`` and, for more than five classes, ``acc_top5``;
+        accuracies are in [0, 1].
+
+    Raises:
+        ValueError: an image can't be read.
     """
     model = paddle.Model(network)
     model.prepare(loss=nn.CrossEntropyLoss(), metrics=accuracies(data))
@@ -38,7 +42,7 @@ def evaluate(network: nn.Layer, data: ImageData, batch_size: int = 64) -> dict[s
 
 
 def accuracies(data: ImageData) -> Accuracy:
-    """Return the metric of a data set: top-1 and, for more than five classes, top-5."""
+    """Return the accuracies to measure on a data set: top-1 and, for over five classes, top-5."""
     return Accuracy((1, 5)) if len(data.classes) > 5 else Accuracy((1,), name="acc_top1")
 
 

@@ -1,4 +1,4 @@
-"""A network by its name, or that of a run by its folder."""
+"""Finding a network by its name, or the network of a run by its folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def find_network(
         options: options of the network, for a name only. ``num_classes`` is 1000 by default.
         image_size: height and width; by default those of the run, or 224.
         weights: a file of weights; by default the best of a run, and fresh ones for a name.
-        trained: whether a run must have weights; otherwise its network has fresh ones.
+        trained: whether to load a run's weights, which must exist then; otherwise they are fresh.
 
     Raises:
         ValueError: there is no such network, the options do not fit, the run is damaged or has no

@@ -28,12 +28,12 @@ from .run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to.
+    """The result of a run.
 
     Args:
-        run: its folder.
+        run: the folder of the run.
         history: a row per epoch.
-        best_epoch: the epoch of the highest test accuracy, counted from 1.
+        best_epoch: the first epoch of the highest test accuracy, counted from 1.
     """
 
     run: RunFolder
@@ -67,19 +67,20 @@ def fit(
         network: any network that turns ``[N, 3, H, W]`` into ``[N, classes]``, octave or not.
         data: what to train and test on.
         recipe: how to train.
-        run_dir: the folder to leave the run in; see :class:`RunFolder`.
-        resume: go on with the run in this folder after its last complete epoch, with the same
-            network, data and recipe.
-        source: further entries of ``config.json``: how network and data set were made, as
-            :func:`train` writes them.
+        run_dir: the folder that the run is written to; see :class:`RunFolder`.
+        resume: whether to resume the run in this folder after its last complete epoch. Pass the
+            same network, data and recipe as before.
+        source: further entries of ``config.json``: the origin of network and data set, as
+            :func:`train` writes it.
         verbose: 0 for silence, 1 for progress bars, 2 for a line per step.
 
     Returns:
         The history, the best epoch, and the folder.
 
     Raises:
-        ValueError: the folder holds a run already, or none to resume, or one that is complete or of
-            another network.
+        ValueError: the network can't take the images, or does not return a row of classes; an image
+            can't be read; the folder is not empty or can't be written; or, if ``resume``, it holds
+            no run, a complete one, or one of another network.
         FloatingPointError: the loss became infinite or NaN.
     """
     train_set, test_set = data.train_set(recipe.augmentation), data.test_set()
@@ -103,7 +104,7 @@ def fit(
         model.fit(
             train_loader,
             test_set,
-            batch_size=recipe.batch_size,  # of the test set, as are the workers
+            batch_size=recipe.batch_size,  # for the test set, like num_workers
             num_workers=recipe.workers,
             epochs=recipe.epochs - done,
             verbose=verbose,
@@ -126,12 +127,12 @@ def _batches(train_set: NetworkInputs, recipe: Recipe) -> DistributedBatchSample
         train_set,
         recipe.batch_size,
         shuffle=True,
-        drop_last=len(train_set) > recipe.batch_size,  # a last batch of one upsets batch norms
+        drop_last=len(train_set) > recipe.batch_size,  # batch norms need more than one image
     )
 
 
 def _restore(run: RunFolder, model: paddle.Model, recipe: Recipe) -> CheckpointState | None:
-    """Load the last checkpoint; there is none if the run was stopped in its first epoch."""
+    """Load the last checkpoint; return None if the run was stopped in its first epoch."""
     last = run.last
     if last is None:
         return None
@@ -139,7 +140,7 @@ def _restore(run: RunFolder, model: paddle.Model, recipe: Recipe) -> CheckpointS
     if state["epoch"] >= recipe.epochs:
         raise ValueError(f"{run.path} is complete ({state['epoch']} of {recipe.epochs} epochs)")
     load_weights(model.network, last.weights)
-    model.load(last.prefix, reset_optimizer=True)  # the state of the loss scaling, too
+    model.load(last.prefix, reset_optimizer=True)  # it loads the state of the loss scaling too
     last.restore_optimizer(model.network, optimizer_of(model))
     return state
 
@@ -147,7 +148,7 @@ def _restore(run: RunFolder, model: paddle.Model, recipe: Recipe) -> CheckpointS
 def _describe(
     network: nn.Layer, data: ImageData, recipe: Recipe, origin: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what ``config.json`` says."""
+    """Return the content of ``config.json``."""
     return {
         "network": type(network).__name__,
         **origin,

@@ -1,4 +1,4 @@
-"""From an image file to the input of a network."""
+"""Reading an image file as the input of a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network in a ``paddle.Model``, ready to be trained by a recipe."""
+"""Preparing a network for training by a recipe, in a ``paddle.Model``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def prepare(network: nn.Layer, data: ImageData, recipe: Recipe, steps: int = 1) 
         network: any network that turns ``[N, 3, H, W]`` into ``[N, classes]``.
         data: its data set.
         recipe: how to train.
-        steps: batches in an epoch, for the learning rate's schedule.
+        steps: the number of batches in an epoch, for the schedule of the learning rate.
     """
     size = data.preprocessing.size
     model = paddle.Model(
@@ -42,14 +42,14 @@ def check_output(network: nn.Layer, data: ImageData) -> None:
     """Run a network on one blank image, before a run is started that could not succeed.
 
     Raises:
-        ValueError: it can't take the data set's images, or does not answer with a row of classes.
+        ValueError: it can't take the data set's images, or does not return a row of classes.
     """
     name, size = type(network).__name__, data.preprocessing.size
     shape = [1, 3, size, size]
     try:
         with kept_modes(network, training=False), paddle.no_grad():
             output = network(paddle.zeros(shape))
-    except Exception as error:  # whatever somebody's network meets
+    except Exception as error:  # a user's network may raise anything
         raise ValueError(f"{name} can't take images of {shape}: {first_line(error)}") from error
     wanted = [1, len(data.classes)]
     if not isinstance(output, paddle.Tensor) or list(output.shape) != wanted:

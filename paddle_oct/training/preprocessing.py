@@ -1,4 +1,4 @@
-"""From an image to the input of a network."""
+"""Preprocessing: turning an image into the input of a network."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ class Preprocessing:
 
     Args:
         size: height and width in pixels.
-        mean, std: of each channel (red, green, blue), for pixels in [0, 1].
+        mean, std: mean and standard deviation of each channel (red, green, blue), for pixels in
+            [0, 1].
         short_side: for photographs of any size: scale the short side to this, then crop the centre;
-            for training, crop a random part instead. By default images are scaled to ``size`` as
-            they are, and for training shifted by up to an eighth.
+            for training, crop a random part instead. By default the whole image is scaled to
+            ``size`` x ``size``, and for training shifted by up to an eighth.
     """
 
     size: int
@@ -31,7 +32,11 @@ class Preprocessing:
     short_side: int | None = None
 
     def for_training(self, augmentation: str) -> T.Compose:
-        """Return the transform of training images: ``"none"``, ``"crop"`` or ``"crop+flip"``."""
+        """Return the transform of training images.
+
+        Args:
+            augmentation: ``"none"``, ``"crop"`` or ``"crop+flip"``.
+        """
         if augmentation == "none":
             return self.for_inference()
         steps: list[T.BaseTransform[Any, Any]]
@@ -61,7 +66,7 @@ class Preprocessing:
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """Read an image file as RGB, turned upright as its camera noted.
+    """Read an image file as RGB, turned upright by its EXIF orientation.
 
     Raises:
         ValueError: there is no such file, or it can't be read as an image.

@@ -43,18 +43,18 @@ class Recipe:
     learning_rate: float = _option(0.02, "the highest learning rate")
     schedule: str = _option(
         "cosine",
-        "how it falls; step: to a tenth after 1/2 and again after 3/4 of the run",
+        "how the learning rate falls; step: to a tenth after 1/2 and again after 3/4 of the run",
         SCHEDULES,
     )
-    warmup_epochs: float = _option(1.0, "epochs in which it first rises linearly from 0")
-    momentum: float = _option(0.9, "of the optimiser of that name")
+    warmup_epochs: float = _option(1.0, "first epochs, in which the learning rate rises from 0")
+    momentum: float = _option(0.9, "momentum of the optimizer 'momentum'")
     weight_decay: float = _option(1e-4, "L2 penalty (decoupled in adamw)")
     label_smoothing: float = _option(0.0, "share of the target spread over all classes")
     augmentation: str = _option(
-        "auto", "of training images; auto: what suits the data set", AUGMENTATIONS
+        "auto", "augmentation of training images; auto: the data set's own", AUGMENTATIONS
     )
     amp: str = _option("O0", "automatic mixed precision, Paddle's level", AMP_LEVELS)
-    seed: int = _option(0, "of the weights, the order and the augmentation")
+    seed: int = _option(0, "seed of the weights, the order and the augmentation")
     workers: int = _option(0, "processes that load images; 0: the training process itself")
 
     def __post_init__(self) -> None:
@@ -127,5 +127,5 @@ class Recipe:
         return optimizers[self.optimizer](**arguments)
 
     def make_loss(self) -> nn.Layer:
-        """Return the loss."""
+        """Return the loss, cross-entropy with label smoothing."""
         return nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)

@@ -1,4 +1,4 @@
-"""The folder that a training run leaves, and how nothing in it is ever half-written.
+"""The folder of a training run, in which nothing is ever half-written.
 
 ::
 
@@ -34,7 +34,7 @@ _CONFIG_KEYS = ("network", "classes", "preprocessing", "recipe")
 
 
 class Origin(TypedDict):
-    """How a run makes its network and its data set.
+    """How the network and the data set of a run are made by name.
 
     Attributes:
         model: a name that :func:`paddle_oct.create_model` knows.
@@ -60,7 +60,7 @@ class RunFolder:
         """Start a run in a new folder.
 
         Raises:
-            ValueError: there is a run or anything else already, or the folder can't be written.
+            ValueError: the folder holds a run or anything else, or can't be written.
         """
         run = cls(path)
         if run.config_path.exists():
@@ -129,7 +129,7 @@ class RunFolder:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """From an image to the network's input."""
+        """How an image becomes the network's input."""
         return Preprocessing(**self.config["preprocessing"])
 
     @property
@@ -142,7 +142,7 @@ class RunFolder:
         """How the network and the data set are made by name.
 
         Raises:
-            ValueError: the run was started with a network of its user's.
+            ValueError: the run was started with the user's own network, or the file is damaged.
         """
         config = self.config
         if "model" not in config:
@@ -180,11 +180,11 @@ class RunFolder:
 
         Args:
             history: a row per epoch.
-            best_epoch: the epoch whose checkpoint is kept beside the last.
+            best_epoch: the epoch whose checkpoint is kept as well as the last.
             model: the network and its optimiser.
 
         Raises:
-            OSError: it can't be written; the previous checkpoint and the history remain.
+            OSError: they can't be written; the previous checkpoint remains.
         """
         last = self._checkpoint(history[-1]["epoch"])
         last.write(model, history, best_epoch)

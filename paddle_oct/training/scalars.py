@@ -1,4 +1,4 @@
-"""The scalars of a VisualDL record."""
+"""Reading the scalars of a VisualDL record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained network with what belongs to it: the preprocessing and the names of its classes."""
+"""A trained network with its preprocessing and the names of its classes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Trained:
-    """A network that can be tested and asked about images.
+    """A trained network with what is needed to test it and to classify images.
 
     Attributes:
-        network: with its weights.
-        preprocessing: from an image to its input.
+        network: the network, with its weights.
+        preprocessing: how an image becomes its input.
         classes: the names of its outputs; numbers if they have no names.
-        named: whether they have names.
-        weights: where they come from.
+        named: whether the outputs have names.
+        weights: the origin of the weights: a file, ``"vanilla"`` or ``"published"``.
     """
 
     network: nn.Layer
@@ -36,7 +36,7 @@ class Trained:
 
     @classmethod
     def of_run(cls, run: RunFolder, weights: str | Path | None = None) -> Trained:
-        """Take the network of a run.
+        """Return the network of a run.
 
         Args:
             run: a run that :func:`~paddle_oct.training.train` started.
@@ -66,12 +66,12 @@ class Trained:
         class_names: str | Path | None = None,
         **options: Any,
     ) -> Trained:
-        """Take a network with weights trained on ImageNet, and the preprocessing that they expect.
+        """Return a network with weights trained on ImageNet, and the preprocessing for them.
 
         Args:
             model: a name that :func:`~paddle_oct.create_model` knows.
             weights: a file, or ``"vanilla"``; by default the published ones.
-            class_names: a file with a line for every output.
+            class_names: a file with the name of one output per line.
             **options: options of the network, such as ``alpha``.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Following a network's forward: recording what it computes, and writing it down as source."""
+"""Following a network's forward: recording what it computes, and writing it as source."""
 
 from .errors import CannotFollow
 from .graph import Constant, Graph, Node, Parameter, Value, leaves, map_leaves

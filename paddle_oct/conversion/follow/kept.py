@@ -11,7 +11,7 @@ from paddle import nn
 
 @contextmanager
 def kept_random_state() -> Iterator[None]:
-    """Let random numbers drawn in the block be drawn again after it."""
+    """Restore the state of Paddle's random numbers after the block."""
     state = paddle.get_rng_state()
     try:
         yield
@@ -21,7 +21,7 @@ def kept_random_state() -> Iterator[None]:
 
 @contextmanager
 def kept_statistics(model: nn.Layer) -> Iterator[None]:
-    """Put back what a forward in training mode changes, such as running means and variances."""
+    """Restore after the block what training mode changes: buffers, parameters without gradients."""
     before = {
         tensor: tensor.clone()
         for tensor in [*model.buffers(), *model.parameters()]

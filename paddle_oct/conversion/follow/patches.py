@@ -18,7 +18,7 @@ from paddle import Tensor, nn
 
 from .graph import CallKind
 
-# Where functions of tensors live. One that is in several is written with the first.
+# Where Paddle's functions are. One that is in several is written with the first of these names.
 _NAMESPACES = (
     "paddle.nn.functional",
     "paddle",
@@ -28,7 +28,7 @@ _NAMESPACES = (
     "paddle.vision.ops",
     "paddle.incubate.nn.functional",
 )
-_TRANSPOSED = ("T", "mT")  # attributes that compute
+_TRANSPOSED = ("T", "mT")  # attributes that compute a new tensor
 # Methods that read the values of a tensor.
 _READERS = (
     "__array__",

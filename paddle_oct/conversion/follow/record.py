@@ -32,7 +32,7 @@ def record(model: nn.Layer, x: Tensor) -> Graph:
 
     It is run without gradients, once in evaluation and once in training mode, since both must be
     the same but for arguments ``training=self.training``. The network is left as it was, with its
-    running statistics and the random numbers drawn.
+    running statistics, and so is the state of Paddle's random numbers.
 
     Args:
         model: the network.
@@ -68,7 +68,7 @@ class Recorder:
         self.model = model
         self.nodes: list[Node] = []
         self._thread = threading.get_ident()
-        self._is_busy = False  # with a call that is noted, and not with the calls inside it
+        self._is_busy = False  # inside a call that is noted; calls within it are not
         self._scopes: list[str] = []  # the layers whose forwards are running, the innermost last
         self._gradients = False
         self._values: dict[int, Value] = {}  # by the identity of the tensor
@@ -99,7 +99,7 @@ class Recorder:
         return not self._is_busy and threading.get_ident() == self._thread
 
     def size_of(self, tensor: Tensor, shape: list[int]) -> list[int]:
-        """Return a tensor's shape; of a tensor that depends on the input, as :class:`Size`."""
+        """Return a tensor's shape; as :class:`Size` numbers if it depends on the input."""
         value = self._values.get(id(tensor))
         if value is None:
             return shape
@@ -138,7 +138,7 @@ class Recorder:
     def call(
         self, kind: CallKind, target: str, function: Callable, args: tuple, kwargs: dict
     ) -> Any:
-        """Call something and note it down, if it makes or changes a tensor."""
+        """Make a call, and note it if it makes or changes a tensor."""
         given = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         versions = [tensor.inplace_version for tensor in given]
         node = Node(
@@ -157,7 +157,7 @@ class Recorder:
             if not made and not changed:
                 return result
             self._check(target, changed)
-            # What a function returns as it was given it becomes a tensor of its own.
+            # A tensor that is returned unchanged is cloned, to have an identity of its own.
             unchanged = {id(tensor) for tensor in given} - {id(tensor) for tensor in changed}
             result = map_leaves(lambda t: t.clone() if id(t) in unchanged else t, result)
         finally:
@@ -210,7 +210,7 @@ class Recorder:
 
 
 def _is_paddles_own(layer: nn.Layer) -> bool:
-    """Whether a layer has the forward of one of Paddle's layers, containers not counted."""
+    """Whether a layer has the forward of one of Paddle's layers other than containers."""
     home = type(layer).forward.__module__
     return home.startswith("paddle.nn.") and home != "paddle.nn.layer.container"
 

@@ -9,13 +9,14 @@ from .sizes import Size
 
 
 class VariableNames:
-    """Names ``t0``, ``t1``, ...; a name that is given back is used again.
+    """Names ``t0``, ``t1``, ... of variables; a name that is given back is used again.
 
-    Every kind of variable is numbered on its own: a writer tells the kinds apart by what it appends
-    to the name.
+    Every kind of variable is numbered on its own. Those of the kind ``"result"``, which are
+    unpacked at once, are named ``r0``, ``r1``, ...; a writer tells other kinds apart by what it
+    appends.
 
     Args:
-        argument: the name of the forward's input; no other variable is given it.
+        argument: the name of the forward's input, which no other variable gets.
     """
 
     def __init__(self, argument: str) -> None:
@@ -41,7 +42,7 @@ class VariableNames:
 
 
 def last_uses(graph: Graph) -> dict[int, list[Value]]:
-    """Return by a call's position the values that are used for the last time in it.
+    """Return, by the position of a call, the values that it is the last to use.
 
     Values that the network's output needs are in no list.
     """

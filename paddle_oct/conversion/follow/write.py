@@ -1,9 +1,9 @@
-"""Writing a recorded forward down as Python source.
+"""Writing a recorded forward as Python source.
 
-The source reads like a forward that somebody wrote, without branches. So whatever Paddle does with
-a forward it does with this one: ``jit.to_static`` transforms its source, with a dynamic batch and
-image size. A variable's name is used again once its tensor is no longer needed, so that the memory
-of the tensor is freed then.
+The source reads like a forward that somebody wrote, without branches. So Paddle can do with it what
+it does with any forward: ``jit.to_static`` transforms its source, with a dynamic batch and image
+size. A variable's name is used again once its tensor is no longer needed, so that the memory of the
+tensor is freed then.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .graph import Constant, Graph, Node, Parameter, Training, Value
 from .sizes import Size
 from .variables import VariableNames, last_uses
 
-# What Python's operators are called as methods, without underscores.
+# Python's operators of two operands by the names of their methods, without underscores.
 _INFIX = {
     "add": "+",
     "sub": "-",
@@ -45,21 +45,21 @@ _INFIX = {
     "eq": "==",
     "ne": "!=",
 }
-# ... and those of one operand.
+# Those of one operand.
 _PREFIX = {"__neg__": "-", "__pos__": "+", "__invert__": "~"}
 _NUMBER = itertools.count()
 
 
 @dataclass(frozen=True)
 class Code:
-    """An argument that is written down already, in place of a :class:`Value`."""
+    """An argument that is already source code, in place of a :class:`Value`."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class WrittenForward:
-    """The source of a forward, and the objects that it names.
+    """The source of a forward, and the objects that its global names stand for.
 
     Attributes:
         source: a function ``forward(self, ...)``.
@@ -79,7 +79,7 @@ class WrittenForward:
 
 
 class ForwardWriter:
-    """Writes a graph down as it was recorded, one call a line.
+    """Writes a graph as source, as it was recorded, one call a line.
 
     A subclass may hold more than one variable for a value; it overrides :meth:`write_node`,
     :meth:`tensor`, :meth:`size` and :meth:`release`.
@@ -140,7 +140,7 @@ class ForwardWriter:
         return self.variables[value]
 
     def release(self, value: Value) -> None:
-        """Let the names of a value, which no later call uses, be used again."""
+        """Free the variable names of a value that no later call uses."""
         if value in self.variables:
             self.free_names.give_back(self.variables[value])
 

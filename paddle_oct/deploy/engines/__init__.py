@@ -1,6 +1,6 @@
-"""Running exported files: it needs none of the other rooms, and imports an engine when it is used.
+"""Running exported files. This needs no other room, and imports an engine when it is used.
 
-``table.py`` has the engines, each of which is a file of its own; ``loading.py`` opens a file and
+``table.py`` lists the engines, each of which has a file of its own; ``loading.py`` opens a file and
 ``predictor.py`` runs it.
 """
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Mapping, Tuple
 
-#: The files of each format by their suffixes; the first is the one that is named.
+#: The suffixes of the files of each format; the first is that of the file that ``load`` takes.
 FORMATS: Mapping[str, Tuple[str, ...]] = {
     "paddle": (".pdmodel", ".pdiparams"),
     "onnx": (".onnx",),
 }
 
-#: What the axes of an ONNX file's input are called where they are of any length.
+#: The names of the axes of an ONNX file's input, where they may be of any length.
 INPUT_AXES = ("batch", "channels", "height", "width")
 
-#: The key by which an ONNX file of any batch says that it returns for every sample of a batch what
-#: it returns for that sample alone.
+#: The metadata key by which an ONNX file of any batch says that its outputs for a sample do not
+#: depend on the other samples of the batch.
 SEPARABLE = "paddle_oct.separable"

@@ -26,13 +26,14 @@ def load(
     Args:
         path: the ``.pdmodel`` or ``.onnx`` file.
         engine: for ``.pdmodel`` ``"paddle"`` (Paddle Inference with oneDNN, the default) or
-            ``"paddle-openvino"`` (Paddle Inference with the OpenVINO that Paddle brings along,
-            where it does); for ``.onnx`` ``"onnxruntime"`` (the default) or ``"openvino"``.
-        threads: how many threads to use, by default as many as there are cores. They compute an
-            image together; the images of a batch they share out, if their number is a multiple and
-            the file is an ONNX file of any batch that ``export`` wrote.
-        input_size: the one shape ``[N, C, H, W]`` that will be given. A file that takes any size is
-            then prepared for this one, and as fast as one that was exported for it.
+            ``"paddle-openvino"`` (Paddle Inference with OpenVINO, where Paddle is built with it);
+            for ``.onnx`` ``"onnxruntime"`` (the default) or ``"openvino"``.
+        threads: how many threads to use, by default as many as there are cores. They compute one
+            image together. They share out the images of a batch if the batch is a multiple of
+            ``threads``, the file is an ONNX file of any batch that ``export`` wrote, and the
+            outputs for an image do not depend on the others.
+        input_size: the only shape ``[N, C, H, W]`` that will be given. A file that takes any size
+            is then prepared for this one, and as fast as one that was exported for it.
 
     Returns:
         A callable that takes an array of float32 and returns one, or a tuple of several.
@@ -51,18 +52,18 @@ def load(
         raise ValueError(f"threads must be 1 or more, got {threads}")
     size = None if input_size is None else tuple(int(n) for n in input_size)
     if size is not None and min(size, default=0) < 1:
-        raise ValueError(f"input_size must be of lengths of 1 or more, got {list(size)}")
+        raise ValueError(f"every length of input_size must be 1 or more, got {list(size)}")
     open_file = partial(ENGINES[engine].open_file, path, threads, size)
     try:
         return Predictor(path, engine, threads, size, open_file)
     except (ValueError, TypeError):
         raise
-    except Exception as error:  # of the engine, all kinds
+    except Exception as error:  # engines raise all kinds
         raise ValueError(f"{path}: {engine} can't load it ({first_line(error)})") from error
 
 
 def _check_engine(path: Path, engine: str | None) -> str:
-    """Return the engine for a file: that one, or the default of the file's format."""
+    """Return the engine for a file: the given one, or the default of the file's format."""
     by_suffix = {suffixes[0]: format for format, suffixes in FORMATS.items()}
     if path.suffix not in by_suffix:
         raise ValueError(f"{path}: expected a .pdmodel or an .onnx file")

@@ -29,7 +29,7 @@ def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opene
         return open_file(path, threads, size, 1)
     given = session.get_inputs()[0]
     shape = tuple(n if isinstance(n, int) else None for n in given.shape)
-    if size is not None:  # of which the session has a piece
+    if size is not None:  # the session takes one piece of it
         shape = fitted(path, (shape[0] and shape[0] * pieces, *shape[1:]), size)
     pool: ThreadPoolExecutor | None = None
 
@@ -38,7 +38,7 @@ def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opene
         feeds = [{given.name: x} for x in inputs]
         if lanes == 1:
             return [session.run(None, feed) for feed in feeds]
-        if pool is None:  # at first one by one: what a library sets up once must not meet itself
+        if pool is None:  # the first runs one by one: what they set up once may not be thread-safe
             pool = ThreadPoolExecutor(lanes)
             return [session.run(None, feed) for feed in feeds]
         return list(pool.map(partial(session.run, None), feeds))
@@ -47,15 +47,15 @@ def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opene
 
 
 def _session(path: Path, threads: int, size: Size | None) -> Any:
-    """Return an ``onnxruntime.InferenceSession`` that uses so many threads for one run."""
+    """Return an ``onnxruntime.InferenceSession`` that uses ``threads`` threads for one run."""
     onnxruntime = need("onnxruntime", "the engine onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # By index; by default it orders them backwards from the output, which was measured slower.
+    # Run nodes in the order of the file; the default, backwards from the output, is slower.
     options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
-    # Its threads wait for the next run in a loop, in the way of whatever else the process does.
+    # Else its threads wait for the next run in a busy loop, and slow the rest of the process.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     for name, length in zip(INPUT_AXES, size or ()):
         options.add_free_dimension_override_by_name(name, length)

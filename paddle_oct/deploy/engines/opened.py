@@ -1,4 +1,4 @@
-"""What an engine makes of a file."""
+"""What every engine returns for a file that it opens."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Opened(NamedTuple):
     """A file that an engine has read.
 
     Attributes:
-        shape: of the input.
-        run: takes any number of inputs of one shape, runs as many at the same time as there are
-            lanes, and returns the outputs of each.
-        lanes: how many it can run at the same time.
-        separable: whether it takes any batch, and returns for every sample of one what it returns
-            for that sample alone. If not there is but one lane.
+        shape: the shape of the input.
+        run: takes inputs of one shape, runs as many of them at the same time as there are lanes,
+            and returns the outputs of each.
+        lanes: how many inputs it can run at the same time.
+        separable: whether it takes any batch, and its outputs for a sample do not depend on the
+            other samples of the batch. If not, there is only one lane.
     """
 
     shape: Shape
@@ -30,8 +30,9 @@ class Opened(NamedTuple):
     separable: bool
 
 
-#: Reads a file: its path, the threads, the only shape that will be given (None if any may be), and
-#: into how many pieces a batch will be split. If there are several, it has a lane for every thread.
+#: Opens a file. Its arguments are the path, the number of threads, the only shape that will be
+#: given (None if any may be), and into how many pieces a batch will be split. If there are several
+#: pieces and the file is separable, the result has a lane for every thread.
 OpenFile = Callable[[Path, int, Optional[Size], int], Opened]
 
 

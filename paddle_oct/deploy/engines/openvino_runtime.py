@@ -38,7 +38,7 @@ def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opene
     requests: list[Any] = []
 
     def run(inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
-        # Not infer() in several Python threads: two that come first at once wait for each other.
+        # Not infer() in several Python threads: two first calls at the same time deadlock.
         while len(requests) < len(inputs):
             requests.append(compiled.create_infer_request())
         used = requests[: len(inputs)]

@@ -22,7 +22,7 @@ def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opene
     shape = fitted(path, program_input(path), size)
     config = new_config(path, threads)
     config.enable_mkldnn()
-    config.set_mkldnn_cache_capacity(0)  # a cache of shapes gives wrong results if they change
+    config.set_mkldnn_cache_capacity(0)  # with a cache of shapes, results are wrong if they change
     config.enable_memory_optim()
     return predictor_of(config, shape)
 
@@ -39,11 +39,11 @@ def new_config(path: Path, threads: int) -> Any:
 
 
 def predictor_of(config: Any, shape: Shape) -> Opened:
-    """Load what a ``paddle.inference.Config`` says.
+    """Load the file of a ``paddle.inference.Config``.
 
     Args:
-        config: of a file with one input.
-        shape: of that input.
+        config: the configuration, of a file with one input.
+        shape: the shape of that input.
     """
     from paddle import inference
 
@@ -57,4 +57,4 @@ def predictor_of(config: Any, shape: Shape) -> Opened:
         predictor.run()
         return [[result.copy_to_cpu() for result in results]]
 
-    return Opened(shape, run, lanes=1, separable=False)  # which holds Python's lock as it runs
+    return Opened(shape, run, lanes=1, separable=False)  # it holds Python's lock while it runs

@@ -1,4 +1,4 @@
-"""The engine ``paddle-openvino``: Paddle Inference with the OpenVINO that Paddle brings along."""
+"""The engine ``paddle-openvino``: Paddle Inference with OpenVINO, where Paddle is built with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .program_file import fix_input, parameters_of, program_input
 
 
 def check_installed() -> None:
-    """Raise a ``ValueError`` if Paddle brings no OpenVINO along."""
+    """Raise a ``ValueError`` if Paddle is built without OpenVINO."""
     from paddle.inference import Config
 
     enable_openvino(Config())
@@ -26,7 +26,7 @@ def enable_openvino(config: Any) -> None:
         config: a ``paddle.inference.Config``.
 
     Raises:
-        ValueError: the Paddle that is installed brings none.
+        ValueError: the installed Paddle is built without OpenVINO.
     """
     from paddle.inference import PrecisionType
 
@@ -41,23 +41,23 @@ def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opene
     """Open a ``.pdmodel`` file; see :data:`~paddle_oct.deploy.engines.opened.OpenFile`."""
     shape = program_input(path)
     wanted = fitted(path, shape, size)
-    with tempfile.TemporaryDirectory() as folder:  # all files are read while it is loaded
+    with tempfile.TemporaryDirectory() as folder:  # its files are read before this returns
         if size is not None and wanted != shape:
             path = _for_one_size(path, size, Path(folder))
         config = new_config(path, threads)
         enable_openvino(config)
-        # Or it leaves what it compiled in the working directory.
+        # By default what it compiles is left in the working directory.
         config.set_optim_cache_dir(str(Path(folder) / "cache"))
         return predictor_of(config, wanted)
 
 
 def _for_one_size(path: Path, size: Size, folder: Path) -> Path:
-    """Return a copy of a program in a folder that takes inputs of one size alone."""
+    """Write a copy of a program that takes one input size alone into a folder; return its path."""
     copy = folder / path.name
     fix_input(path, size, copy)
     parameters, beside = parameters_of(path), copy.with_suffix(".pdiparams")
     try:
         beside.symlink_to(parameters.resolve())
-    except OSError:  # not everybody may on Windows
+    except OSError:  # on Windows not everybody may make links
         shutil.copyfile(parameters, beside)
     return copy

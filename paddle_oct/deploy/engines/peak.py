@@ -1,4 +1,4 @@
-"""What an exported network needs in memory, measured in a process of its own."""
+"""The peak memory of an exported network, measured in a process of its own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from .loading import load
 from .table import ENGINES
 
 _STATUS = Path("/proc/self/status")
-_RESET = Path("/proc/self/clear_refs")  # "5" forgets the peak
+_RESET = Path("/proc/self/clear_refs")  # writing "5" resets the peak
 
 
 def peak_memory(path: Path, engine: str, threads: int, size: Sequence[int]) -> int | None:
     """Return the bytes that loading a file and running it once takes at the peak.
 
-    Weights, maps and what the engine prepares count, its own libraries do not. Measured as resident
-    memory, in a new process; None where the system (other than Linux) can't tell.
+    Weights, maps and what the engine prepares count; its own libraries do not. It is measured as
+    resident memory in a new process, and None on systems that can't measure it (only Linux can).
+
+    Raises:
+        RuntimeError: the new process fails.
     """
     if not _RESET.exists():
         return None

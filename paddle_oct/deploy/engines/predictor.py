@@ -1,4 +1,4 @@
-"""What :func:`paddle_oct.deploy.load` returns, and how it puts the threads to work."""
+"""What :func:`paddle_oct.deploy.load` returns, and how it uses its threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .opened import Opened, Size
 
 Arrays = Union[np.ndarray, Tuple[np.ndarray, ...]]
 
-TOGETHER = 2  # images; of 1, 2 and 4 the fastest, or as fast (benchmarks/RESULTS.md)
+IMAGES_AT_A_TIME = 2  # of 1, 2 and 4 the fastest, or as fast (benchmarks/RESULTS.md)
 
 
 class Predictor:
@@ -19,15 +19,15 @@ class Predictor:
 
     Made by :func:`~paddle_oct.deploy.load`.
 
-    The threads compute one image together. The images of a batch they share out where that can be
-    done, each computing its own from end to end, two at a time, for then no map passes from one
-    core to another.
+    The threads compute one image together. Where the images of a batch can be shared out among
+    them, each thread computes its own images from the first layer to the last, two at a time where
+    its share is even: then no map passes from one core to another.
 
     Attributes:
         path (Path): the file.
-        engine (str): what runs it.
+        engine (str): the name of the engine that runs it.
         threads (int): how many threads it may use.
-        input_shape (tuple): what it takes; None for an axis of any length.
+        input_shape (tuple): the shape of its input; None for an axis of any length.
     """
 
     def __init__(
@@ -42,9 +42,8 @@ class Predictor:
 
         Args:
             path, engine, threads: see above.
-            size: the only shape that will be given, if that is known.
-            open_file: opens the file, to be run on a batch in this many pieces. If there are
-                several, it has a lane for every thread.
+            size: the only shape that will be given; None if any may be.
+            open_file: opens the file; its argument says into how many pieces a batch is split.
         """
         self.path = path
         self.engine = engine
@@ -83,7 +82,7 @@ class Predictor:
         share, rest = divmod(batch, self.threads)
         if rest:
             return 1
-        return batch // TOGETHER if share % TOGETHER == 0 else self.threads
+        return batch // IMAGES_AT_A_TIME if share % IMAGES_AT_A_TIME == 0 else self.threads
 
     def _check(self, x: np.ndarray) -> None:
         if not isinstance(x, np.ndarray):

@@ -12,10 +12,10 @@ from .opened import Shape
 
 
 def read_program_file(path: Path) -> Any:
-    """Return a program, which must be kept: a block does not keep it alive.
+    """Return the program in a file. Keep a reference to it: its blocks do not keep it alive.
 
     Raises:
-        ValueError: the file holds none. Paddle Inference would crash on some such files.
+        ValueError: the file holds no program. Paddle Inference crashes on some such files.
     """
     from paddle_oct.base.private import read_program
 
@@ -45,7 +45,7 @@ def parameters_of(path: Path) -> Path:
     """Return the file of a program's weights.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such file.
     """
     parameters = path.with_suffix(".pdiparams")
     if not parameters.is_file():
@@ -54,7 +54,7 @@ def parameters_of(path: Path) -> Path:
 
 
 def _fed(block: Any) -> Any:
-    """Return the variable that is fed."""
+    """Return the input variable of a block."""
     ops = map(block.op, range(block.op_size()))
     feed = next(op for op in ops if op.type() == "feed")
     return block.find_var(feed.output("Out")[0].encode())

@@ -10,11 +10,11 @@ from .opened import OpenFile
 
 
 class Engine(NamedTuple):
-    """What runs exported files.
+    """An engine that runs exported files.
 
     Attributes:
-        format: of the files that it reads.
-        package: what it is imported from.
+        format: the format of the files that it reads.
+        package: the Python package of the engine.
         open_file: opens a file.
         check_installed: raises a ``ValueError`` if the engine is not installed; the message says
             what to do.
@@ -30,7 +30,7 @@ def _engine(format: str, package: str, module: ModuleType) -> Engine:
     return Engine(format, package, module.open_file, module.check_installed)
 
 
-#: By name; the first of a format is the default.
+#: The engines by name; the first one of a format is its default.
 ENGINES: Mapping[str, Engine] = {
     "paddle": _engine("paddle", "paddle.inference", paddle_inference),
     "paddle-openvino": _engine("paddle", "paddle.inference", paddle_openvino),

@@ -31,7 +31,7 @@ def load_cifar10(data_file: str | None = None, image_size: int = 32) -> ImageDat
 
     Args:
         data_file: the archive ``cifar-10-python.tar.gz``; by default Paddle downloads it.
-        image_size: what to scale the images to.
+        image_size: the height and width to scale the images to.
 
     Raises:
         ValueError: the archive can't be read or downloaded.
@@ -79,4 +79,4 @@ def _read_split(
         ) from error
     if not len(split):
         raise ValueError(f"{name}: {data_file} holds no {mode} images of {name}")
-    return cast("Images", split)  # which the "pil" backend makes of it
+    return cast("Images", split)  # with the "pil" backend it yields PIL images

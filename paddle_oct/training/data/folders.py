@@ -21,8 +21,9 @@ def load_folder(data_file: str | None = None, image_size: int = 224) -> ImageDat
     """Load a folder of images with one sub-folder per class.
 
     Args:
-        data_file: the folder. If it holds ``train`` and ``test`` (or ``val``), these hold the
-            classes; else it holds them itself, and every fifth image of a class is a test image.
+        data_file: the folder. If it holds ``train`` and ``test`` (or ``val``), the sub-folders of
+            the classes are in these. Otherwise they are in the folder itself, and every fifth image
+            of a class is a test image.
         image_size: height and width of the input.
 
     Raises:
@@ -60,13 +61,13 @@ def load_test_folder(
 
     Args:
         data_file: the folder; if it holds ``test`` or ``val``, only that is taken.
-        preprocessing: the network's.
-        outputs: the names of the network's outputs, by which the sub-folders are called (not every
-            output needs one); or how many outputs there are, to which the sub-folders belong in
+        preprocessing: the preprocessing of the network.
+        outputs: the names of the network's outputs, which the sub-folders must have too (not every
+            output needs a sub-folder); or the number of outputs, to which the sub-folders belong in
             alphabetical order.
 
     Raises:
-        ValueError: there are no images, or the classes are not the network's.
+        ValueError: there are no images, or the sub-folders do not fit the network's outputs.
     """
     root = _existing(data_file)
     root = _test_folder(root) or root
@@ -91,7 +92,7 @@ def load_test_folder(
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...]:
-    """Read the names of a network's classes: one a line, in the order of its outputs.
+    """Read the names of a network's classes: one per line, in the order of its outputs.
 
     Raises:
         ValueError: the file is missing or no text.

@@ -1,4 +1,4 @@
-"""A data set for classification, and what a network is given of it."""
+"""A data set for classification, and its images as inputs of a network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ImageData:
         train, test: data sets of ``(PIL image, label)``.
         classes: the class names, by label.
         preprocessing: size and normalisation.
-        augmentation: what ``"auto"`` stands for in a recipe.
+        augmentation: the augmentation that ``"auto"`` in a recipe stands for.
     """
 
     name: str

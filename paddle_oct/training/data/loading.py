@@ -13,7 +13,7 @@ from .image_data import ImageData
 
 
 class DataOptions(TypedDict, total=False):
-    """The options of :func:`load_data`, as a run folder keeps them."""
+    """The options of :func:`load_data`, as a run folder stores them."""
 
     data_file: str | None
     image_size: int | None
@@ -45,10 +45,10 @@ def load_data(
         name: ``"digits"`` (embedded), ``"cifar10"``, ``"cifar100"`` or ``"folder"``.
         data_file: an archive of CIFAR or a folder of images on disk. A folder holds a sub-folder
             per class, or ``train`` and ``test`` (or ``val``) with the sub-folders in them. The
-            digits need none, and CIFAR is downloaded if there is none.
-        image_size: what to scale the images to; by default 64 for the digits, 32 for CIFAR and 224
-            for a folder.
-        limit: how many images to take of each split at most.
+            digits have none, and CIFAR is downloaded if none is given.
+        image_size: the height and width to scale the images to; by default 64 for the digits, 32
+            for CIFAR and 224 for a folder.
+        limit: the most images to take of each split.
 
     Raises:
         ValueError: an unknown name, an option out of range, or files that are missing or broken.
