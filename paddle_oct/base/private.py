@@ -165,6 +165,16 @@ def optimizer_of(model: paddle.Model) -> paddle.optimizer.Optimizer:
     return own._optimizer
 
 
+def next_unique_name(stem: str) -> str:
+    """Return the name that Paddle will make next of a stem, such as "w_0_velocity": an optimiser
+    takes the state of its slots by these names, and no public function tells without counting on.
+    """
+    before: Any = paddle.utils.unique_name.switch()
+    paddle.utils.unique_name.switch(*before)
+    generator = before[0]
+    return f"{generator.prefix}{stem}_{generator.ids.get(stem, 0)}"
+
+
 def data_format(layer: nn.Layer) -> str:
     """Return a layer's data format, "NCHW" where it has none: layers keep it under three names."""
     kept = vars(layer)

@@ -20,6 +20,7 @@ import paddle
 from paddle import nn
 
 from paddle_oct.base.files import write_atomically
+from paddle_oct.base.private import next_unique_name
 from paddle_oct.weights import read_pickle
 
 
@@ -125,7 +126,10 @@ class Checkpoint:
 
         def translated(key: str) -> str:
             name = next((n for n in longest_first if key == n or key.startswith(f"{n}_")), None)
-            return key if name is None else names[name] + key[len(name) :]
+            if name is None or key == name:
+                return names.get(key, key)
+            slot, _, _ = key[len(name) :].rpartition("_")  # "_velocity_0" without its number
+            return next_unique_name(names[name] + slot)
 
         state = read_pickle(f"{self.prefix}.pdopt")
         renamed = {translated(key): value for key, value in state.items()}

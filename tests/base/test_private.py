@@ -162,6 +162,13 @@ def test_optimizer_of():
 # -- memory --------------------------------------------------------------------------------------
 
 
+def test_next_unique_name():
+    stem = paddle.utils.unique_name.generate("stem")
+    for number in range(2):
+        assert private.next_unique_name(stem) == f"{stem}_{number}"
+        assert private.next_unique_name(stem) == paddle.utils.unique_name.generate(stem)
+
+
 def test_is_allocated():
     assert private.is_allocated(paddle.zeros([2]))
     with paddle.LazyGuard():

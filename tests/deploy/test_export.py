@@ -328,6 +328,6 @@ def test_what_rounding_explains_is_said(tmp_path):
     network = Chaotic()
     network.eval()
     size = (1, 3, 32, 32)
-    with pytest.warns(UserWarning, match=r"equal to .* only: .* Are its weights trained"):
+    with pytest.warns(UserWarning, match="equals the network only to .* Are its weights trained"):
         path = export(network, tmp_path / "net", "onnx", size)
     assert path.is_file()

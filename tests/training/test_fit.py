@@ -167,6 +167,18 @@ def test_a_resumed_run_equals_an_uninterrupted_one(finished, data, tmp_path, mon
     )
 
 
+def test_a_run_is_resumed_where_names_were_used_before(finished, data, tmp_path, monkeypatch):
+    interrupt_in(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_network(), data, RECIPE, tmp_path / "run", verbose=0)
+    network = small_network()
+    for parameter in network.parameters():  # as an optimiser of the same names would
+        paddle.utils.unique_name.generate(f"{parameter.name}_velocity")
+    fit(network, data, RECIPE, tmp_path / "run", resume=True, verbose=0)
+    for key, value in finished[1].state_dict().items():
+        np.testing.assert_array_equal(network.state_dict()[key].numpy(), value.numpy())
+
+
 def test_the_seed_decides(finished, data, tmp_path):
     whole, _ = finished
     same = fit(small_network(), data, RECIPE, tmp_path / "same", verbose=0)
