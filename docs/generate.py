@@ -80,6 +80,8 @@ def write(name: str) -> None:
 
 def main() -> None:
     known = [*BLOCKS, *PAGES]
+    if {"-h", "--help"} & set(sys.argv):
+        sys.exit(f"python docs/generate.py [NAME ...], of {', '.join(known)}; by default all")
     for name in sys.argv[1:] or known:
         if name not in known:
             sys.exit(f"{name!r} is none of {', '.join(known)}")

@@ -7,6 +7,7 @@ else in the package imports a private module of Paddle's or reads a private attr
 from __future__ import annotations
 
 import contextlib
+import pickle
 from pathlib import Path
 from typing import Any, ContextManager, Iterator, Mapping, NamedTuple
 
@@ -16,6 +17,10 @@ from paddle import Tensor, nn
 # Whether SOT (``to_static``'s bytecode tracer) runs: no public function tells. SOT recognises this
 # very function, so it is not wrapped in one of ours.
 from paddle.jit.sot.psdb import in_sot as in_sot
+
+# Python's unpickler that is written in Python: the one in C has no table of opcodes to restrict,
+# and allocates what the lengths in the file say before it has read as much.
+PythonUnpickler = pickle._Unpickler
 
 # -- what is running -----------------------------------------------------------------------------
 

@@ -40,7 +40,8 @@ def models(pattern: str, vanilla: bool) -> None:
 
     names = list_models(pattern, vanilla=vanilla)
     if not names:
-        raise ValueError(f"no model matches {pattern!r}; 'paddle-oct models' lists all")
+        other = "without --vanilla" if vanilla else "with --vanilla those of paddle.vision.models"
+        raise ValueError(f"no model matches {pattern!r}; 'paddle-oct models' lists all, {other}")
     rows = [
         (name, ", ".join(f"{key}={value!r}" for key, value in model_options(name).items()))
         for name in names

@@ -16,7 +16,7 @@ import paddle
 from paddle import Tensor, nn
 
 from paddle_oct.base.private import conv_settings
-from paddle_oct.nn import OctaveConv, OctaveFeature, OctaveLayer, map_bands, up2
+from paddle_oct.nn import OctaveConv, OctaveFeature, OctaveLayer, fast, map_bands, up2
 
 NARROW = 32  # channels of the low input; with more, the multiplications cost more than the passes
 
@@ -87,7 +87,24 @@ def fold_octave_conv(conv: OctaveConv, affines: Affines = (None, None)) -> Octav
     return WideningOctaveConv(conv, affines) if widens else FoldedOctaveConv(conv, affines)
 
 
-class FoldedOctaveConv(OctaveLayer):
+class _DeployedConv(OctaveLayer):
+    """The equation with the second path of each band computed first, then the one it is added to.
+
+    ONNX Runtime computes in the order of the file, and this order is faster there; in eager mode
+    the other one is (``benchmarks/RESULTS.md``).
+    """
+
+    def high_output(self, high: Any, low: Any) -> Tensor | None:
+        from_low = fast.convolve(self.conv_l2h, low)
+        return self.sum_high(fast.convolve(self.conv_h2h, high), from_low, high)
+
+    def low_output(self, high: Any, low: Any) -> Tensor | None:
+        from_high = fast.convolve(self.conv_h2l, high, pool=self.plan.pool_h2l)
+        from_low = fast.convolve(self.conv_l2l, low, pool=self.plan.pool_l2l)
+        return fast.add(from_low, from_high, made_by=self.conv_l2l)
+
+
+class FoldedOctaveConv(_DeployedConv):
     """An octave convolution with the norms of its output folded in; for inference alone.
 
     Args:
@@ -103,7 +120,7 @@ class FoldedOctaveConv(OctaveLayer):
         super().__init__(conv.plan, {**high, **low})
 
 
-class WideningOctaveConv(OctaveLayer):
+class WideningOctaveConv(_DeployedConv):
     """The same, with ``Y_H = conv([X_H, up2(X_L)]; [W_hh, W_lh])`` as one convolution."""
 
     def __init__(self, conv: OctaveConv, affines: Affines) -> None:

@@ -30,11 +30,12 @@ from .oct_resnet import (
     oct_se_resnet152,
 )
 from .oct_resnet_v1e import OctResNetV1e, OctResNetV1f, oct_resnet152_v1f, oct_se_resnet152_v1e
-from .options import NetworkOptions, TrunkOptions
+from .options import Alpha, NetworkOptions, TrunkOptions
 from .pretrained import Pretrained, PublishedWeights, published_weights
 from .registry import create_model, list_models, model_options, register_model
 
 __all__ = [
+    "Alpha",
     "BasicBlock",
     "Bottleneck",
     "Bottleneck32x4d",

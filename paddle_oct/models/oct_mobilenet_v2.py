@@ -193,7 +193,8 @@ class OctMobileNetV2(OctNetwork):
         return [(f"features.{n}", layer) for n, layer in enumerate(self.features)][1:]
 
     def forward_features(self, x: Tensor) -> Tensor:
-        return self.last(super().forward_features(x))
+        x = super().forward_features(x)
+        return x if self.features_only else self.last(x)
 
 
 def _conv(channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Sequential:

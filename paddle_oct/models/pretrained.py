@@ -119,7 +119,7 @@ def find_pretrained(
         )
     path = Path(pretrained)
     if not path.is_file():
-        raise ValueError(f"{name}: pretrained={str(pretrained)!r}: no such file")
+        raise ValueError(f"{name}: there is no file of weights {str(pretrained)!r}")
     return lambda made: load_weights(made, path, classifier=_has_classifier(made))
 
 
@@ -193,9 +193,10 @@ def _load_published(network: nn.Layer, weights: PublishedWeights) -> None:
             return
     by_hand = place.is_file()
     path = _fetch(weights.address)
+    classifier = _classifies_imagenet(network)
     try:
-        state = to_state(read_weights(path), network, str(path))
-        load_state(network, state, str(path), classifier=_classifies_imagenet(network))
+        state = to_state(read_weights(path), network, str(path), classifier=classifier)
+        load_state(network, state, str(path), classifier=classifier)
     except ValueError as error:
         if not by_hand:
             path.unlink()  # or the next call would take it for the right one
@@ -203,5 +204,6 @@ def _load_published(network: nn.Layer, weights: PublishedWeights) -> None:
         raise ValueError(
             f"{error}; this is not the file of {weights.address}: try again, {advice}"
         ) from error
-    with contextlib.suppress(OSError):  # a cache that can't be written does no harm
-        save_state(state, converted)
+    if classifier:  # or the state is not all that the file holds
+        with contextlib.suppress(OSError):  # a cache that can't be written does no harm
+            save_state(state, converted)

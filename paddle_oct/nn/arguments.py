@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import numbers
-from typing import Any, Sequence, Union
+from typing import Any, Callable, Sequence, TypeVar, Union, cast
 
 import numpy as np
 import paddle
@@ -12,6 +13,22 @@ from paddle.nn.initializer import Assign
 from paddle.nn.initializer.initializer import Initializer
 
 Size2 = Union[int, Sequence[int]]
+Init = TypeVar("Init", bound=Callable[..., None])
+
+_NAMES_ELSEWHERE = {"bias": "bias_attr"}  # what PyTorch calls it, and what Paddle does
+
+
+def in_paddles_names(init: Init) -> Init:
+    """Have a constructor refuse an argument under another framework's name, and say Paddle's."""
+
+    @functools.wraps(init)
+    def checked(self: paddle.nn.Layer, *args: Any, **kwargs: Any) -> None:
+        for other, ours in _NAMES_ELSEWHERE.items():
+            if other in kwargs:
+                raise TypeError(f"{type(self).__name__}: {other} is called {ours}, as in paddle.nn")
+        init(self, *args, **kwargs)
+
+    return cast(Init, checked)
 
 
 def positive_int(value: Any, name: str) -> int:

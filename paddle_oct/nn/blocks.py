@@ -7,7 +7,7 @@ from typing import Any, Callable
 from paddle import Tensor, nn
 
 from . import fast
-from .arguments import Size2, layer_factory
+from .arguments import Size2, in_paddles_names, layer_factory
 from .feature import OctaveFeature, map_bands
 from .octave_conv import OctaveConv
 
@@ -32,6 +32,7 @@ class Conv_BN(nn.Layer):
         TypeError, ValueError: as :class:`OctaveConv`.
     """
 
+    @in_paddles_names
     def __init__(
         self,
         in_channels: int,
@@ -80,6 +81,7 @@ class Conv_BN_ACT(Conv_BN):
         activation_layer (Callable): makes the activation, without arguments. Both bands share it.
     """
 
+    @in_paddles_names
     def __init__(
         self,
         in_channels: int,

@@ -8,7 +8,7 @@ import numpy as np
 from paddle import Tensor, nn
 
 from . import fast
-from .arguments import Size2, layer_factory
+from .arguments import Size2, in_paddles_names, layer_factory
 from .feature import OctaveFeature, as_bands
 from .initialisation import block_of_kernel, path_attributes
 from .plan import Downsample, OctavePlan, Padding, plan_octave_conv
@@ -52,17 +52,20 @@ class OctaveLayer(nn.Layer):
 
     def high_output(self, high: Band, low: Band) -> Band:
         """Return ``conv(X_H; W_hh) + up2(conv(X_L; W_lh))``, at stride 2 without ``up2``."""
-        from_low = fast.convolve(self.conv_l2h, low)
         from_high = fast.convolve(self.conv_h2h, high)
-        if self.plan.up_l2h:
-            return fast.add_up2(from_high, from_low, made_by=self.conv_h2h, like=high)
-        return fast.add(from_high, from_low, made_by=self.conv_h2h)
+        return self.sum_high(from_high, fast.convolve(self.conv_l2h, low), high)
 
     def low_output(self, high: Band, low: Band) -> Band:
         """Return ``conv(X_L; W_ll) + conv(pool2(X_H); W_hl)``, at stride 2 of ``pool2(X_L)``."""
-        from_high = fast.convolve(self.conv_h2l, high, pool=self.plan.pool_h2l)
         from_low = fast.convolve(self.conv_l2l, low, pool=self.plan.pool_l2l)
+        from_high = fast.convolve(self.conv_h2l, high, pool=self.plan.pool_h2l)
         return fast.add(from_low, from_high, made_by=self.conv_l2l)
+
+    def sum_high(self, from_high: Band, from_low: Band, high: Band) -> Band:
+        """Add what the two paths into the high band return; ``high`` is the map of its size."""
+        if self.plan.up_l2h:
+            return fast.add_up2(from_high, from_low, made_by=self.conv_h2h, like=high)
+        return fast.add(from_high, from_low, made_by=self.conv_h2h)
 
     def extra_repr(self) -> str:
         return str(self.plan.arguments)
@@ -135,6 +138,7 @@ class OctaveConv(OctaveLayer):
         [1, 12, 225, 225] [1, 4, 113, 113]
     """
 
+    @in_paddles_names
     def __init__(
         self,
         in_channels: int,

@@ -18,6 +18,7 @@ from typing import Any, Callable, Literal
 import numpy as np
 
 from paddle_oct.base.errors import first_line
+from paddle_oct.base.private import PythonUnpickler
 
 _NAME_TABLE = "StructuredToParameterName@@"  # the key of a table that paddle.save adds
 
@@ -142,18 +143,14 @@ class _Opcodes(dict):
         raise pickle.UnpicklingError(f"opcode {bytes([code])!r} has no place in it")
 
 
-class _Reader(pickle._Unpickler):
-    """Python's unpickler with a table of the allowed opcodes.
-
-    It is the private one that is written in Python, as the one in C has no such table, and
-    allocates what the lengths in the file say before it has read as much.
-    """
+class _Reader(PythonUnpickler):
+    """Python's unpickler with a table of the allowed opcodes."""
 
     stack: list[Any]  # the values read so far; append adds one
     append: Callable[[Any], None]
 
     dispatch = _Opcodes(
-        (getattr(pickle, name)[0], pickle._Unpickler.dispatch[getattr(pickle, name)[0]])
+        (getattr(pickle, name)[0], PythonUnpickler.dispatch[getattr(pickle, name)[0]])
         for name in _OPCODES
     )
 

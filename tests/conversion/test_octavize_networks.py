@@ -189,6 +189,7 @@ def test_it_exports_with_any_batch_and_size(halved, tmp_path):
     export_and_compare(name, octave, size, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
 def test_it_exports_at_a_quarter_too(name, tmp_path):
     octave = octavize(build(name), 0.25, input_size=NETWORKS[name], inplace=True)

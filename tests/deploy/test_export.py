@@ -67,7 +67,7 @@ def mobilenet():
 @pytest.mark.parametrize(
     "name",
     slow_but(
-        ["oct_mobilenet_v1", "oct_resnet18"],
+        ["oct_mobilenet_v1"],
         [n for n in list_models() if not any(d in n for d in DEEP)],
     ),
 )
@@ -155,7 +155,9 @@ def test_threads_share_out_a_batch(mobilenet, engine, size, tmp_path, monkeypatc
     assert batches == [8]
 
 
-@pytest.mark.parametrize("name", ["oct_mobilenet_v1", "oct_resnet26"])
+@pytest.mark.parametrize(
+    "name", slow_but(["oct_mobilenet_v1"], ["oct_mobilenet_v1", "oct_resnet26"])
+)
 def test_the_graph_is_plain(name, tmp_path):
     network = small(name)
     path = export(network, tmp_path / "net.onnx", "onnx", (1, 3, 64, 64), dynamic=False)

@@ -281,6 +281,7 @@ def test_save_and_load_for_inference(tmp_path):
     assert_same_outputs(paddle.jit.load(path), net)
 
 
+@pytest.mark.slow
 def test_to_static_trains_like_eager():
     x = paddle.randn([2, 3, 21, 17])
     gradients = []

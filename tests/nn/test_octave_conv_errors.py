@@ -394,3 +394,9 @@ def test_other_layers_check_channels_and_alpha(layer):
 def test_squeeze_to_nothing():
     with pytest.raises(ValueError, match=naming("OctaveSE", "reduction=16", "8 channels")):
         OctaveSE(8, 0.5, 16)
+
+
+@pytest.mark.parametrize("layer", [OctaveConv, Conv_BN, Conv_BN_ACT])
+def test_another_frameworks_name_is_told(layer):
+    with pytest.raises(TypeError, match=rf"{layer.__name__}: bias is called bias_attr"):
+        layer(8, 8, 3, bias=False)

@@ -148,7 +148,10 @@ KERNELS: tuple[Kernel, ...] = (
     *CONVOLUTION_KERNELS,
     Kernel("interpolation", "down2", "float32, even height and width of 4 and more", "none"),
     Kernel(
-        "product", "add_up2", "even height and width, finite values", "width 128 of the low map"
+        "product",
+        "add_up2",
+        "even height and width; an infinite value makes its row NaN",
+        "width 128 of the low map",
     ),
     Kernel("in_place", "add, add_up2, activate", "maps that nothing else reads", "none"),
 )
