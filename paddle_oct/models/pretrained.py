@@ -119,7 +119,7 @@ def find_pretrained(
         )
     path = Path(pretrained)
     if not path.is_file():
-        raise ValueError(f"{name}: there is no file of weights {str(pretrained)!r}")
+        raise ValueError(f"{name}: pretrained={str(pretrained)!r}: no such file")
     return lambda made: load_weights(made, path, classifier=_has_classifier(made))
 
 
@@ -204,6 +204,5 @@ def _load_published(network: nn.Layer, weights: PublishedWeights) -> None:
         raise ValueError(
             f"{error}; this is not the file of {weights.address}: try again, {advice}"
         ) from error
-    if classifier:  # or the state is not all that the file holds
-        with contextlib.suppress(OSError):  # a cache that can't be written does no harm
-            save_state(state, converted)
+    with contextlib.suppress(OSError):  # a cache that can't be written does no harm
+        save_state(state, converted)

@@ -150,7 +150,7 @@ KERNELS: tuple[Kernel, ...] = (
     Kernel(
         "product",
         "add_up2",
-        "even height and width; an infinite value makes its row NaN",
+        "even sizes; an infinite value makes its row NaN",
         "width 128 of the low map",
     ),
     Kernel("in_place", "add, add_up2, activate", "maps that nothing else reads", "none"),
