@@ -185,7 +185,7 @@ def test_loading_for_one_size(mobilenet, format, engine, tmp_path, monkeypatch):
     path = export(mobilenet, tmp_path / "net", format, SIZES[0])
     with pytest.raises(ValueError, match="does not fit an input of shape"):
         load(path, engine, threads=1, input_size=(1, 4, 64, 64))
-    with pytest.raises(ValueError, match="lengths of 1 or more"):
+    with pytest.raises(ValueError, match="every length of input_size must be 1 or more"):
         load(path, engine, threads=2, input_size=(0, 3, 64, 64))
     here = tmp_path / "here"
     here.mkdir()
