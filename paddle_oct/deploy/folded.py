@@ -94,6 +94,12 @@ class _DeployedConv(OctaveLayer):
     the other one is (``benchmarks/RESULTS.md``).
     """
 
+    # Nothing below depends on the values of Tensors or is the user's: Paddle need not rewrite it,
+    # which was most of the time of an export.
+    @paddle.jit.not_to_static
+    def forward(self, x: Any) -> OctaveFeature:
+        return super().forward(x)
+
     def high_output(self, high: Any, low: Any) -> Tensor | None:
         from_low = fast.convolve(self.conv_l2h, low)
         return self.sum_high(fast.convolve(self.conv_h2h, high), from_low, high)
