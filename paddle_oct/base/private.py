@@ -15,8 +15,13 @@ import paddle
 from paddle import Tensor, nn
 
 # Whether SOT (``to_static``'s bytecode tracer) runs: no public function tells. SOT recognises this
-# very function, so it is not wrapped in one of ours.
+# very function, so it is not wrapped in one of ours. Nor is ``leave_sot``: SOT runs a function that
+# calls it as it is. What that function calls is traced, until ``set_eval_frame(None)``, which returns
+# the tracer that ``set_eval_frame`` takes again.
+from paddle.jit.sot.psdb import fallback as leave_sot
 from paddle.jit.sot.psdb import in_sot as in_sot
+
+set_eval_frame = paddle.framework.core.set_eval_frame
 
 # Python's unpickler that is written in Python: the one in C has no table of opcodes to restrict,
 # and allocates what the lengths in the file say before it has read as much.
@@ -45,6 +50,21 @@ def eager_mode() -> Iterator[None]:
             paddle.enable_static()
         if was_lazy:
             lazy.enable()
+
+
+@contextlib.contextmanager
+def outside_of_tracing() -> Iterator[None]:
+    """Compute at once while ``to_static`` traces a network: :func:`eager_mode` can't, since Paddle's
+    public functions take that for dynamic mode, and layers give out symbolic parameters.
+    """
+    from paddle.base import dygraph
+    from paddle.base.dygraph.base import to_static_mode_guard
+
+    with contextlib.ExitStack() as stack:
+        if not paddle.in_dynamic_mode():
+            stack.enter_context(to_static_mode_guard(False))
+            stack.enter_context(dygraph.guard())
+        yield
 
 
 def is_static_function(function: Any) -> bool:

@@ -68,40 +68,41 @@ def _run(model: nn.Layer, shape: Sequence[int]) -> Sample:
     noise = np.random.default_rng(0).normal(size=shape)
     x = paddle.to_tensor(noise, dtype=paddle.get_default_dtype())
     with kept_random_state():
-        return Sample(x, _arrays(model(x)))
+        return Sample(x, tensors_of(model.forward(x)))
 
 
-def _arrays(output: Any) -> list[np.ndarray]:
+def tensors_of(output: Any) -> list[np.ndarray]:
     """Return the tensors that a network returned, as arrays."""
     return [leaf.numpy() for leaf in leaves(output) if isinstance(leaf, Tensor)]
 
 
-def check_followed(model: nn.Layer, forward: Callable, samples: Sequence[Sample]) -> None:
+def check_same(
+    model: nn.Layer, forward: Callable, inputs: Sequence[Tensor], outputs: Sequence[np.ndarray]
+) -> None:
     """Compare the outputs of a recorded forward with those of the network.
 
     Args:
         model: the network, which the forward is given as ``self``.
         forward: what was recorded.
-        samples: what the network returned.
+        inputs: what both are given.
+        outputs: what the network returned.
 
     Raises:
         CannotFollow: they differ, or the recorded one does not run.
     """
-    for sample in samples:
-        with kept_random_state():
-            try:
-                found = _arrays(forward(model, sample.x))
-                same = len(found) == len(sample.outputs)
-                same = same and all(map(_close, found, sample.outputs))
-                wrong = "" if same else "gives another output"
-            except Exception as error:
-                wrong = f"fails ({first_line(error)})"
-        if wrong:
-            raise CannotFollow(
-                f"the network's forward could not be followed: what was recorded {wrong} for an "
-                f"input of {list(sample.x.shape)}; perhaps it computes outside of paddle and "
-                f"paddle.nn, or decides by the size of its input"
-            )
+    with kept_random_state():
+        try:
+            found = tensors_of(forward(model, *(tensor.clone() for tensor in inputs)))
+            same = len(found) == len(outputs) and all(map(_close, found, outputs))
+            wrong = "" if same else "gives another output"
+        except Exception as error:
+            wrong = f"fails ({first_line(error)})"
+    if wrong:
+        shapes = ", ".join(str(list(tensor.shape)) for tensor in inputs)
+        raise CannotFollow(
+            f"the network's forward could not be followed: what was recorded {wrong} for an input "
+            f"of {shapes}; perhaps it computes outside of paddle and paddle.nn"
+        )
 
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:
@@ -127,7 +128,7 @@ def check_converted(model: nn.Layer, samples: Sequence[Sample]) -> None:
             raise ValueError(
                 f"octavize: the converted network fails on an input of {size}: {first_line(error)}"
             ) from error
-        found = [list(array.shape) for array in _arrays(output)]
+        found = [list(array.shape) for array in tensors_of(output)]
         expected = [list(array.shape) for array in sample.outputs]
         if found != expected:
             raise ValueError(

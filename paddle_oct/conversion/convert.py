@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Mapping, Sequence, cast
+from typing import Any, Iterator, Mapping, Sequence, cast
 
 import paddle
 from paddle import nn
@@ -17,14 +17,18 @@ from paddle_oct.nn import OctaveConv
 from paddle_oct.nn.arguments import positive_int
 from paddle_oct.nn.plan import Downsample
 
-from .check import check_converted, check_followed, draw_samples, evaluating
-from .follow import CannotFollow, ForwardWriter, record
+from .check import Sample, check_converted, check_same, draw_samples, evaluating
+from .follow import CannotFollow, ForwardWriter, Graph, Source, record
 from .network import Network, examine
+from .octave_class import methods_to_follow, octave_class
 from .octave_forward import OctaveForwardWriter
 from .octave_layers import octave_conv, octave_norm
+from .paths import Call, Paths, written_path
 from .plan import Plan, make_plan
+from .replan import Replaced
 from .report import make_report
 from .selection import Alpha, Patterns, Selection
+from .skeleton import skeleton_of
 
 
 def octavize(
@@ -47,8 +51,13 @@ def octavize(
     only be merged again is never made. As in the paper, the convolution that reads the image and
     the last stage stay vanilla. Nothing is initialised anew, and ``alpha=0`` changes nothing.
 
-    The result is an instance of the same class, whose ``forward`` is the recorded one with pairs in
-    it. State-dict keys read ``layer1.0.conv2.conv_h2h.weight`` and ``layer1.0.bn2.high.weight``.
+    The result is an instance of a class derived from the network's, whose ``forward`` is the
+    recorded one with pairs in it. It takes the same arguments, and the network's other methods
+    work, too. What the forward asks about sizes (``if x.shape[2] >= 128:``, ``range(x.shape[0])``)
+    is noted: where an answer differs, and for other arguments, the forward is recorded once more,
+    for that call, which takes some runs of the network. The attributes that a forward reads are
+    those that the network had when it was converted. State-dict keys read
+    ``layer1.0.conv2.conv_h2h.weight`` and ``layer1.0.bn2.high.weight``.
     ``print(net.octave_report)`` tells what was replaced, what was left and why, and the
     multiply-accumulates; ``print(net.octave_forward)`` shows the forward.
 
@@ -104,28 +113,26 @@ def octavize(
     size = _check_input_size(input_size)
     selection = Selection(_conv_names(model), alpha, include, exclude)
 
-    argument = _input_name(model)
-    with evaluating(model):
-        samples = draw_samples(model, size)
+    # A copy is examined, so that other threads may go on using the network.
+    target = model if inplace else copy.deepcopy(model)
+    with evaluating(target):
+        samples = draw_samples(target, size)
         try:
-            graph = record(model, samples[0].x)
-            followed = ForwardWriter(graph, argument).write()
-            check_followed(model, followed.compile(), samples)
+            graph = _follow(target, samples)
         except CannotFollow as error:
             raise ValueError(f"octavize: {type(model).__name__}: {error}") from None
-    network = examine(model, graph, selection)
+    network = examine(target, graph, selection)
     plan = make_plan(network, pool_last=downsample == "avg_pool")
 
-    before = profile(model, size, training=False)
-    target = model if inplace else copy.deepcopy(model)
-    change = _make_change(target, network, plan, argument, downsample)
+    before = profile(target, size, training=False)
+    change = _make_change(target, network, plan, downsample)
+    call = _first_call(target, samples[0])
     with _undone_on_failure(target):
-        _install(target, change)
+        made: Any = _install(target, change, call)
         with evaluating(target):
             check_converted(target, samples)
         after = profile(target, size, training=False)
-        octave_class: Any = type(target)
-        octave_class.octave_report = make_report(network, plan, before, after)
+        made.octave_report = make_report(network, plan, before, after)
     return target
 
 
@@ -160,6 +167,27 @@ def _input_name(model: nn.Layer) -> str:
     return "x"
 
 
+def _follow(model: nn.Layer, samples: Sequence[Sample]) -> Graph:
+    """Record a network on the first sample, and check what was recorded on all.
+
+    Where a sample goes another way, because the forward asks about its size, this way is recorded
+    and checked.
+    """
+    first = record(model, samples[0].x)
+    for sample in samples:
+        fits = all(question.holds([sample.x.shape]) for question in first.questions)
+        graph = first if fits else record(model, sample.x)
+        check_same(model, ForwardWriter(graph).write().compile(), [sample.x], sample.outputs)
+    return first
+
+
+def _first_call(model: nn.Layer, sample: Sample) -> Call:
+    """Return the call that was recorded, with the default values of its other arguments."""
+    bound = inspect.signature(model.forward).bind(sample.x)
+    bound.apply_defaults()
+    return Call("forward", bound.args, bound.kwargs)
+
+
 # -- the new network ------------------------------------------------------------------------------
 
 
@@ -169,17 +197,19 @@ class _Change:
 
     Attributes:
         layers: the layers that replace the network's own, by name.
-        source: the source of the new forward; "" if the forward stays.
+        replaced: what is known of them.
+        graph: the recorded forward.
         forward: the new forward; None if it stays.
     """
 
     layers: Mapping[str, nn.Layer]
-    source: str = ""
-    forward: Callable | None = None
+    replaced: Replaced
+    graph: Graph
+    forward: Source | None
 
 
 def _make_change(
-    model: nn.Layer, network: Network, plan: Plan, argument: str, downsample: Downsample | None
+    model: nn.Layer, network: Network, plan: Plan, downsample: Downsample | None
 ) -> _Change:
     """Make the layers and the forward that a plan asks for.
 
@@ -187,11 +217,19 @@ def _make_change(
         model: the network, or a copy of it, whose layers the new ones are made from.
         network: what :func:`~.network.examine` found out about it.
         plan: what becomes of it.
-        argument: the name of the forward's input.
         downsample: as in :func:`octavize`.
     """
+    replaced = Replaced(
+        {node.target: layouts for node, layouts in plan.convs.items()},
+        {node.target: layout for node, layout in plan.norms.items()},
+        frozenset(
+            node.target
+            for node, role in network.roles.items()
+            if node.kind == "layer" and role.pool is not None and node.output in plan.layouts
+        ),
+    )
     if not plan.convs:
-        return _Change({})
+        return _Change({}, replaced, network.graph, None)
     own = dict(model.named_sublayers())
     layers: dict[str, nn.Layer] = {}
     for node, (layout_in, layout_out) in plan.convs.items():
@@ -199,18 +237,30 @@ def _make_change(
         layers[node.target] = octave_conv(conv, layout_in, layout_out, downsample)
     for node, layout in plan.norms.items():
         layers[node.target] = octave_norm(own[node.target], layout)
-    pooling: dict[str, nn.Layer] = {}
     for node, role in network.roles.items():
-        if node.kind == "layer" and role.pool is not None and node.output in plan.layouts:
-            pooling[node.target] = role.pool
-    layers.update(pooling)
-    writer = OctaveForwardWriter(network.graph, argument, network.roles, plan, pooling)
-    written = writer.write()
-    return _Change(layers, written.source, written.compile())
+        if node.kind == "layer" and role.pool is not None and node.target in replaced.pooling:
+            layers[node.target] = role.pool
+    arguments = [_input_name(model)]
+    writer = OctaveForwardWriter(network.graph, arguments, network.roles, plan, replaced.pooling)
+    return _Change(layers, replaced, network.graph, writer.write())
 
 
-def _install(model: nn.Layer, change: _Change) -> None:
-    """Put the layers and the forward of a change into a network, and give it a class of its own."""
+def _install(model: nn.Layer, change: _Change, call: Call) -> Any:
+    """Put the layers and the forward of a change into a network, and give it a class of its own.
+
+    Args:
+        model: the network.
+        change: what it gets.
+        call: the call that was recorded.
+
+    Returns:
+        The class.
+    """
+    first = skeleton = None
+    if change.forward is not None:
+        first = written_path(call, change.graph, change.forward)
+        with contextlib.suppress(Exception):  # of classes of others, that may be of any kind
+            skeleton = skeleton_of(model)
     new = {
         id(layer): change.layers[name]
         for name, layer in model.named_sublayers()
@@ -220,17 +270,13 @@ def _install(model: nn.Layer, change: _Change) -> None:
         table = sub_layers(parent)
         table.update({name: new[id(own)] for name, own in table.items() if id(own) in new})
     kind = type(model)
-    body = {
-        "__module__": kind.__module__,
-        "__doc__": kind.__doc__,
-        "octave_forward": change.source,
-    }
-    if change.forward is not None:
-        body["forward"] = change.forward
-    model.__class__ = type(f"Octave{kind.__name__}", (kind,), body)
+    model.__class__ = octave_class(
+        Paths(kind, skeleton, change.replaced, first, methods_to_follow(kind))
+    )
+    return model.__class__
 
 
-@contextmanager
+@contextlib.contextmanager
 def _undone_on_failure(model: nn.Layer) -> Iterator[None]:
     """Put a network's layers and class back if anything is raised."""
     kind = type(model)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Optional, Sequence
-
-from paddle import nn
-
-from paddle_oct.nn import merge, up2
+from typing import Any, Callable, Container, Mapping, Optional, Sequence
 
 from .follow import Code, ForwardWriter, Graph, Node, Value, layer_code, map_leaves
-from .layout import runs
+from .layout import Layout, runs
 from .plan import Plan
 from .roles import Role
 
@@ -24,22 +20,21 @@ class OctaveForwardWriter(ForwardWriter):
 
     Args:
         graph: the recorded forward.
-        argument: the name of the input.
+        arguments: the names of its inputs; if there are none, ``x0``, ``x1``, ...
         roles: what every call is to an octave feature.
         plan: what becomes a pair.
-        pooling: the octave pooling layers that replace the network's own, by name.
+        pooling: the names of the pooling layers that octave ones replace.
     """
 
     def __init__(
         self,
         graph: Graph,
-        argument: str,
+        arguments: Sequence[str],
         roles: Mapping[Node, Role],
         plan: Plan,
-        pooling: Mapping[str, nn.Layer],
+        pooling: Container[str],
     ) -> None:
-        super().__init__(graph, argument)
-        self.names.update(merge=merge, up2=up2)
+        super().__init__(graph, *arguments)
         self.roles = roles
         self.plan = plan
         self.pooling = pooling
@@ -91,11 +86,11 @@ class OctaveForwardWriter(ForwardWriter):
         role = self.roles[node]
         makes_pair = isinstance(node.output, Value) and node.output in self.plan.layouts
         if node in self.plan.convs:
-            takes_pair = self.plan.layouts.get(role.maps[0]) == self.plan.convs[node][0]
-            given = self._pair(role.maps[0]) if takes_pair else self.tensor(role.maps[0])
+            given = self._in_layout(role.maps[0], self.plan.convs[node][0])
             self._write_pair_call(node, layer_code(node.target), given)
         elif node in self.plan.norms:
-            self._write_pair_call(node, layer_code(node.target), self._pair(role.maps[0]))
+            given = self._in_layout(role.maps[0], self.plan.norms[node])
+            self._write_pair_call(node, layer_code(node.target), given)
         elif role.kind == "pool" and (makes_pair or self._is_octave_pooling(node)):
             self._write_pool(node, role)
         elif makes_pair and role.kind == "concat":
@@ -112,6 +107,21 @@ class OctaveForwardWriter(ForwardWriter):
 
     def _pair(self, value: Value) -> str:
         return f"({', '.join(str(band) for band in self.bands[value])})"
+
+    def _in_layout(self, value: Value, layout: Layout) -> str:
+        """Return the code of a value as a layer takes it: in a layout, or as one tensor."""
+        if self.plan.layouts.get(value) == layout:
+            return self._pair(value)
+        tensor = self.tensor(value)
+        if not layout.low:
+            return tensor
+        name = self.free_names.take("pair")
+        high, low = f"{name}h" if layout.high else None, f"{name}l"
+        if high is not None:
+            self.lines.append(f"{high} = {self._select(tensor, layout.high, layout.channels)}")
+        self.lines.append(f"{low} = down2({self._select(tensor, layout.low, layout.channels)})")
+        self.free_names.give_back(name, "pair")
+        return f"({high}, {low})"
 
     def _write_pair_call(self, node: Node, layer: str, given: str) -> None:
         """Write the call of a layer that returns a pair."""

@@ -49,7 +49,9 @@ def find_stages(graph: Graph, roles: Mapping[Node, Role]) -> Stages:
         graph: its forward.
         roles: what every call is.
     """
-    depth: dict[Value, int] = {graph.input: 0}  # the most convolutions in a row before it
+    depth: dict[Value, int] = dict.fromkeys(
+        graph.inputs, 0
+    )  # the most convolutions in a row before it
     pooled: set[Value] = set()
     stem: set[Node] = set()
     for node in graph.nodes:
@@ -113,7 +115,8 @@ def _parts(graph: Graph, trunk: list[Node]) -> list[tuple[list[Node], Resolution
     last_use = {value: i for i, node in enumerate(trunk) for value in node.inputs}
     parts: list[tuple[list[Node], Resolution]] = []
     part: list[Node] = []
-    needed_until = last_use.get(graph.input, -1)  # the last call that needs an earlier value
+    # The last call that needs an earlier value.
+    needed_until = max((last_use.get(value, -1) for value in graph.inputs), default=-1)
     for position, node in enumerate(trunk):
         part.append(node)
         if _makes_map(node) and needed_until <= position:

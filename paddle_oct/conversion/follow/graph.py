@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, Literal
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Literal
+
+if TYPE_CHECKING:
+    from .questions import Question
 
 CallKind = Literal["layer", "function", "method", "attribute"]
 
 
 @dataclass(eq=False)
 class Value:
-    """A tensor that a network computes, or its input.
+    """A tensor that a network computes, or one of its inputs.
 
     Attributes:
         index: its place in the order of computation.
         shape: its shape while it was recorded.
-        node: the call that made it, None for the input.
+        node: the call that made it, None for an input.
     """
 
     index: int
@@ -95,19 +98,21 @@ class Graph:
     """A recorded forward.
 
     Attributes:
-        input: the network's input ``[N, C, H, W]``.
+        inputs: the tensors that the forward is given, numbered from 0.
         nodes: the calls in order.
         output: what the network returns: a :class:`Value`, or tuples, lists and dicts of them.
+        questions: what the forward asked about sizes, in order.
     """
 
-    input: Value
+    inputs: list[Value]
     nodes: list[Node]
     output: Any
+    questions: list[Question] = field(default_factory=list)
 
     @property
     def values(self) -> list[Value]:
         """All tensors, in order."""
-        return [self.input, *(v for node in self.nodes for v in node.outputs)]
+        return [*self.inputs, *(v for node in self.nodes for v in node.outputs)]
 
     def consumers(self) -> dict[Value, list[Node | None]]:
         """Return for every tensor the calls that use it; None stands for the network's output."""

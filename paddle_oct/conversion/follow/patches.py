@@ -2,17 +2,19 @@
 
 A wrapper takes the place of each of them, wherever it is held: in Paddle's modules, in modules that
 imported a function by name, and in the attributes of the network's layers and of their classes. At
-the end everything is put back. Calls of other threads are not recorded.
+the end everything is put back. The wrappers are there for every thread; a call of another thread
+goes through them to what they wrap, and is not recorded.
 """
 
 from __future__ import annotations
 
 import functools
+import operator
 import sys
 import threading
 import types
 from contextlib import ExitStack, contextmanager
-from typing import Any, Callable, Iterator, Protocol
+from typing import Any, Callable, Iterator, Mapping, Protocol
 
 from paddle import Tensor, nn
 
@@ -34,11 +36,14 @@ _READERS = (
     "__array__",
     "__bool__",
     "__complex__",
+    "__dlpack__",
     "__float__",
     "__index__",
     "__int__",
     "__long__",
     "__nonzero__",
+    "data_ptr",
+    "get_tensor",
     "item",
     "numpy",
     "tolist",
@@ -75,7 +80,7 @@ class Listener(Protocol):
 
     def call_layer(self, layer: nn.Layer, call: Callable, args: tuple, kwargs: dict) -> Any: ...
 
-    def size_of(self, tensor: Tensor, shape: list[int]) -> list[int]: ...
+    def shape_of(self, tensor: Tensor, shape: list[int]) -> list[Any]: ...
 
     def refuse(self, tensor: Tensor, reader: str) -> None: ...
 
@@ -92,7 +97,10 @@ def tell_of_calls(recorder: Listener) -> Iterator[None]:
 
 def _set(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
     """Set an attribute of a class or module until the stack is closed."""
-    stack.callback(setattr, owner, name, vars(owner)[name])
+    if name in vars(owner):
+        stack.callback(setattr, owner, name, vars(owner)[name])
+    else:
+        stack.callback(delattr, owner, name)
     setattr(owner, name, value)
 
 
@@ -117,17 +125,20 @@ def _functions() -> dict[int, tuple[str, Callable]]:
 
 
 def _patch_functions(recorder: Listener, stack: ExitStack) -> None:
-    wrappers = {}
-    for identity, (path, function) in _functions().items():
-        wrappers[identity] = _followed(recorder, "function", path, function)
+    functions = _functions()
+    wrappers = {
+        identity: _followed(recorder, "function", path, function)
+        for identity, (path, function) in functions.items()
+    }
 
-    for module in list(sys.modules.values()):
-        names = getattr(module, "__dict__", None)
-        if not isinstance(names, dict):
-            continue
+    modules = dict(sys.modules)
+    for names in _namespaces(modules):
         for name, held in list(names.items()):
-            if id(held) in wrappers and isinstance(held, types.FunctionType):
+            if type(held) is types.FunctionType and id(held) in wrappers:
                 _set_item(stack, names, name, wrappers[id(held)])
+    stack.callback(
+        _put_back, {id(wrappers[key]): held for key, (_, held) in functions.items()}, modules
+    )
 
     layers = recorder.model.sublayers(include_self=True)
     for layer in layers:
@@ -136,6 +147,27 @@ def _patch_functions(recorder: Listener, stack: ExitStack) -> None:
         for name, held in list(vars(kind).items()):
             if isinstance(held, staticmethod) and id(held.__func__) in wrappers:
                 _set(stack, kind, name, staticmethod(wrappers[id(held.__func__)]))
+
+
+def _namespaces(modules: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for module in list(modules.values()):
+        names = getattr(module, "__dict__", None)
+        if isinstance(names, dict):
+            yield names
+
+
+def _put_back(functions: Mapping[int, Callable], modules: Mapping[str, Any]) -> None:
+    """Put functions in place of the wrappers in modules that were imported meanwhile.
+
+    Args:
+        functions: the functions, by the identities of their wrappers.
+        modules: those that were there before.
+    """
+    new = {name: module for name, module in sys.modules.items() if name not in modules}
+    for names in _namespaces(new):
+        for name, held in list(names.items()):
+            if id(held) in functions:
+                names[name] = functions[id(held)]
 
 
 def _patch_held(container: Any, wrappers: dict[int, Callable], stack: ExitStack) -> None:
@@ -176,13 +208,42 @@ def _patch_tensor(recorder: Listener, stack: ExitStack) -> None:
             followed = _followed(recorder, "attribute", name, get)
             _set(stack, Tensor, name, property(followed))
 
-    shape = vars(Tensor)["shape"]
+    _patch_sizes(recorder, stack)
+
+
+def _patch_sizes(recorder: Listener, stack: ExitStack) -> None:
+    """Let all that tells the size of a Tensor tell it by the recorder's numbers."""
+    shape, size, strides, length = (
+        vars(Tensor)[name] for name in ("shape", "size", "strides", "__len__")
+    )
 
     def followed_shape(tensor: Tensor) -> Any:
         numbers = shape.__get__(tensor)
-        return recorder.size_of(tensor, numbers) if recorder.is_listening() else numbers
+        return recorder.shape_of(tensor, numbers) if recorder.is_listening() else numbers
+
+    def followed_size(tensor: Tensor) -> Any:
+        if not recorder.is_listening():
+            return size.__get__(tensor)
+        return functools.reduce(operator.mul, followed_shape(tensor), 1)
+
+    def followed_strides(tensor: Tensor) -> Any:
+        if recorder.is_listening():
+            list(map(operator.index, followed_shape(tensor)))  # they follow from all the sizes
+        return strides.__get__(tensor)
+
+    def followed_length(tensor: Tensor) -> int:
+        if not recorder.is_listening() or not tensor.ndim:
+            return length(tensor)
+        return operator.index(followed_shape(tensor)[0])
+
+    def followed_rows(tensor: Tensor) -> Iterator[Tensor]:
+        return iter([tensor[row] for row in range(followed_length(tensor))])
 
     _set(stack, Tensor, "shape", property(followed_shape))
+    _set(stack, Tensor, "size", property(followed_size))
+    _set(stack, Tensor, "strides", property(followed_strides))
+    _set(stack, Tensor, "__len__", followed_length)
+    _set(stack, Tensor, "__iter__", followed_rows)
 
 
 def _refused(recorder: Listener, name: str, method: Callable) -> Callable:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 import paddle
 from paddle import Tensor, nn
@@ -23,12 +23,18 @@ from .errors import CannotFollow, layer_in_words
 from .graph import CallKind, Constant, Graph, Node, Parameter, Value, leaves, map_leaves
 from .kept import kept_random_state, kept_statistics
 from .patches import tell_of_calls
-from .sizes import Size
+from .questions import Question, ask, by_number
+from .sizes import Size, plain
 from .unite import unite
 
 
-def record(model: nn.Layer, x: Tensor) -> Graph:
-    """Record the forward of a network.
+def record(
+    model: nn.Layer,
+    *args: Any,
+    method: str = "forward",
+    options: Mapping[str, Any] | None = None,
+) -> Graph:
+    """Record the forward of a network, or another method.
 
     It is run without gradients, once in evaluation and once in training mode, since both must be
     the same but for arguments ``training=self.training``. The network is left as it was, with its
@@ -36,24 +42,32 @@ def record(model: nn.Layer, x: Tensor) -> Graph:
 
     Args:
         model: the network.
-        x: its input ``[N, C, H, W]``.
+        *args: what the forward is given, usually its input ``[N, C, H, W]``. The Tensors among the
+            arguments are the inputs of the graph; everything else is taken as it is.
+        method: the name of the method.
+        options: what it is given by keyword.
 
     Raises:
         CannotFollow: the forward reads the values of a tensor, does something else in training, or
             the like; the message says where.
     """
     for name, layer in model.named_sublayers(include_self=True):
-        if is_static_function(vars(layer).get("forward")):
+        if is_static_function(vars(layer).get("forward", vars(type(layer)).get("forward"))):
             raise CannotFollow(
                 f"{layer_in_words(name)} went through paddle.jit.to_static; convert the network "
                 f"before that"
             )
+    if "forward" in vars(model):
+        raise CannotFollow("the network's forward is no method of its class, but set on the object")
     with kept_modes(model), kept_statistics(model), kept_random_state():
         model.eval()
-        evaluation = Recorder(model).record(x)
+        evaluation = Recorder(model).record(method, args, options or {})
         model.train()
-        training = Recorder(model).record(x)
+        training = Recorder(model).record(method, args, options or {})
     return unite(evaluation, training)
+
+
+_ONE_A_ROW = ("unbind", "unstack")  # they return a list, one tensor for each row
 
 
 class Recorder:
@@ -62,11 +76,15 @@ class Recorder:
     Attributes:
         model: the network.
         nodes: the calls so far.
+        questions: what was asked about sizes so far.
     """
 
     def __init__(self, model: nn.Layer) -> None:
         self.model = model
         self.nodes: list[Node] = []
+        self.questions: list[Question] = []
+        self._asked: set[tuple] = set()
+        self._is_over = False
         self._thread = threading.get_ident()
         self._is_busy = False  # inside a call that is noted; calls within it are not
         self._scopes: list[str] = []  # the layers whose forwards are running, the innermost last
@@ -79,31 +97,54 @@ class Recorder:
             id(tensor): name for name, tensor in [*model.named_parameters(), *model.named_buffers()]
         }
 
-    def record(self, x: Tensor) -> Graph:
-        """Run the network on ``x`` and return what it did."""
-        graph_input = self._new_value(x, None)
-        with paddle.no_grad(), tell_of_calls(self):
-            self._gradients = paddle.is_grad_enabled()
-            output = self.model(x)
+    def record(self, method: str, args: tuple, kwargs: Mapping[str, Any]) -> Graph:
+        """Run a method of the network and return what it did."""
+        with paddle.no_grad():
+            # Each input gets an identity of its own, and may be changed in place.
+            given_args, given_kwargs = map_leaves(_own, (args, dict(kwargs)))
+            inputs = [
+                self._new_value(leaf, None)
+                for leaf in leaves((given_args, given_kwargs))
+                if isinstance(leaf, Tensor)
+            ]
+            try:
+                with tell_of_calls(self):
+                    self._gradients = paddle.is_grad_enabled()
+                    output = getattr(self.model, method)(*given_args, **given_kwargs)
+            finally:
+                self._is_over = True
+                for layer in self.model.sublayers(include_self=True):
+                    _forget_sizes(vars(layer))
         encoded = map_leaves(self._encode, output)
         if not any(isinstance(leaf, Value) for leaf in leaves(encoded)):
             raise CannotFollow(
                 "the network's output does not come from operations that could be followed"
             )
-        return Graph(graph_input, self.nodes, encoded)
+        return Graph(inputs, self.nodes, encoded, self.questions)
 
     # -- called by the patches ------------------------------------------------------------------
 
     def is_listening(self) -> bool:
         """Whether a call that is made now has to be noted."""
-        return not self._is_busy and threading.get_ident() == self._thread
+        same_thread = threading.get_ident() == self._thread
+        return same_thread and not self._is_busy and not self._is_over
 
-    def size_of(self, tensor: Tensor, shape: list[int]) -> list[int]:
+    def shape_of(self, tensor: Tensor, shape: list[int]) -> list[Any]:
         """Return a tensor's shape; as :class:`Size` numbers if it depends on the input."""
         value = self._values.get(id(tensor))
         if value is None:
             return shape
-        return [Size(size, ("size", value, axis)) for axis, size in enumerate(shape)]
+        return [Size(size, ("size", value, axis), self.asked) for axis, size in enumerate(shape)]
+
+    def asked(self, symbol: str, left: Any, right: Any, answer: bool) -> None:
+        """Note a comparison of sizes, given as their expressions, and its answer."""
+        known = (symbol, by_number(left), by_number(right))
+        if self._is_over or known in self._asked:
+            return
+        self._asked.add(known)
+        question = ask(symbol, left, right, answer, len(self.nodes))
+        if question is not None:
+            self.questions.append(question)
 
     def refuse(self, tensor: Tensor, reader: str) -> None:
         """Raise if the values of a tensor that depends on the input are read.
@@ -112,6 +153,11 @@ class Recorder:
             tensor: the tensor.
             reader: what reads it, such as ``Tensor.numpy``.
         """
+        if id(tensor) in self._parameters and not tensor.stop_gradient:
+            raise CannotFollow(
+                f"{self._where} reads the values of parameter {self._parameters[id(tensor)]!r} "
+                f"({reader}); training would change them"
+            )
         if id(tensor) in self._values:
             raise CannotFollow(
                 f"{self._where} reads the values of a tensor ({reader}); what its forward "
@@ -151,7 +197,7 @@ class Recorder:
         )
         self._is_busy = True
         try:
-            result = function(*map_leaves(_plain, args), **map_leaves(_plain, kwargs))
+            result = function(*map_leaves(plain, args), **map_leaves(plain, kwargs))
             changed = [t for t, version in zip(given, versions) if t.inplace_version != version]
             made = any(isinstance(leaf, Tensor) for leaf in leaves(result))
             if not made and not changed:
@@ -169,7 +215,15 @@ class Recorder:
         else:
             raise CannotFollow(f"{self._where} changes a tensor in place ({target})")
         self.nodes.append(node)
+        if node.name in _ONE_A_ROW and isinstance(node.output, list):
+            self._ask_number_of(node)
         return result
+
+    def _ask_number_of(self, node: Node) -> None:
+        """Note how many tensors a call has made, one for each row of its input."""
+        value = node.inputs[0]
+        axis = plain(node.kwargs.get("axis", node.args[1] if len(node.args) > 1 else 0))
+        self.asked("==", ("size", value, axis % len(value.shape)), len(node.output), True)
 
     def _check(self, target: str, changed: list[Tensor]) -> None:
         if any(id(tensor) not in self._values for tensor in changed):
@@ -215,5 +269,12 @@ def _is_paddles_own(layer: nn.Layer) -> bool:
     return home.startswith("paddle.nn.") and home != "paddle.nn.layer.container"
 
 
-def _plain(leaf: Any) -> Any:
-    return int(leaf) if isinstance(leaf, Size) else leaf
+def _own(leaf: Any) -> Any:
+    return leaf.clone() if isinstance(leaf, Tensor) else leaf
+
+
+def _forget_sizes(attributes: dict[str, Any]) -> None:
+    """Put plain numbers in place of the sizes that a forward keeps in a layer's attributes."""
+    for name, held in list(attributes.items()):
+        if any(isinstance(leaf, Size) for leaf in leaves(held)):
+            attributes[name] = map_leaves(plain, held)

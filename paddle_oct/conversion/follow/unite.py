@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import CannotFollow, layer_in_words
-from .graph import Constant, Graph, Parameter, Training, Value, map_leaves
+from .graph import Constant, Graph, Parameter, Training, Value
+from .questions import Question, by_number
 from .sizes import Size
 
 _SLICE_PARTS = ("start", "stop", "step")
@@ -33,7 +34,10 @@ def unite(evaluation: Graph, training: Graph) -> Graph:
                 f"(at {node.name})"
             ) from None
     try:
-        if next(others, None) is not None:
+        asked, asked_in_training = evaluation.questions, training.questions
+        if next(others, None) is not None or len(asked) != len(asked_in_training):
+            raise _Differs
+        if not all(map(Question.same_as, asked, asked_in_training)):
             raise _Differs
         _unite_arguments(evaluation.output, training.output, "")
     except _Differs:
@@ -70,14 +74,9 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, Value) and isinstance(b, Value):
         return a.index == b.index
     if isinstance(a, Size) and isinstance(b, Size):
-        return _comparable(a.expression) == _comparable(b.expression)
+        return by_number(a.expression) == by_number(b.expression)
     if isinstance(a, Constant) and isinstance(b, Constant):
         return a.value is b.value
     if isinstance(a, (int, float, str, Parameter, type(None))):
         return type(a) is type(b) and a == b
     return type(a) is type(b)
-
-
-def _comparable(expression: Any) -> Any:
-    """Return a size's expression with the numbers of its values, which the recordings share."""
-    return map_leaves(lambda leaf: leaf.index if isinstance(leaf, Value) else leaf, expression)

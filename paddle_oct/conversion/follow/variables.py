@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Sequence
 
 from .graph import Graph, Value, leaves
 from .sizes import Size
@@ -11,17 +12,16 @@ from .sizes import Size
 class VariableNames:
     """Names ``t0``, ``t1``, ... of variables; a name that is given back is used again.
 
-    Every kind of variable is numbered on its own. Those of the kind ``"result"``, which are
-    unpacked at once, are named ``r0``, ``r1``, ...; a writer tells other kinds apart by what it
-    appends.
+    Every kind of variable is numbered on its own; a writer tells kinds apart by what it appends.
 
     Args:
-        argument: the name of the forward's input, which no other variable gets.
+        arguments: the names of the forward's inputs, which no other variable gets.
     """
 
-    def __init__(self, argument: str) -> None:
-        self._argument = argument
-        self._prefix = "v" if re.fullmatch(r"t\d+[hl]?", argument) else "t"
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = arguments
+        taken = any(re.fullmatch(r"t\d+[hl]?", argument) for argument in arguments)
+        self._prefix = "v" if taken else "t"
         self._free: dict[str, list[int]] = {}
         self._highest: dict[str, int] = {}
 
@@ -33,11 +33,11 @@ class VariableNames:
             free.remove(number)
         else:
             number = self._highest[kind] = self._highest.get(kind, -1) + 1
-        return f"{'r' if kind == 'result' else self._prefix}{number}"
+        return f"{self._prefix}{number}"
 
     def give_back(self, name: str, kind: str = "") -> None:
         """Let a name be used again."""
-        if name != self._argument:
+        if name not in self._arguments:
             self._free.setdefault(kind, []).append(int(name[1:]))
 
 
@@ -50,6 +50,9 @@ def last_uses(graph: Graph) -> dict[int, list[Value]]:
     for position, node in enumerate(graph.nodes):
         for value in [*node.outputs, *node.inputs, *_read_for_sizes((node.args, node.kwargs))]:
             last[value] = position
+    for question in graph.questions:
+        for value in _values([question.left, question.right]):
+            last[value] = max(last.get(value, 0), question.position)
     needed = [leaf for leaf in leaves(graph.output) if isinstance(leaf, Value)]
     for value in [*needed, *_read_for_sizes(graph.output)]:
         last.pop(value, None)
@@ -62,9 +65,12 @@ def last_uses(graph: Graph) -> dict[int, list[Value]]:
 def _read_for_sizes(arguments: object) -> list[Value]:
     """Return the values whose shapes are read for the sizes among some arguments."""
     return [
-        leaf
+        value
         for argument in leaves(arguments)
         if isinstance(argument, Size)
-        for leaf in leaves(argument.expression)
-        if isinstance(leaf, Value)
+        for value in _values(argument.expression)
     ]
+
+
+def _values(expression: object) -> list[Value]:
+    return [leaf for leaf in leaves(expression) if isinstance(leaf, Value)]

@@ -2,24 +2,21 @@
 
 The source reads like a forward that somebody wrote, without branches. So Paddle can do with it what
 it does with any forward: ``jit.to_static`` transforms its source, with a dynamic batch and image
-size. A variable's name is used again once its tensor is no longer needed, so that the memory of the
-tensor is freed then.
+size. Where the recorded one asked about sizes, the source checks that the answer is the same. A
+variable's name is used again once its tensor is no longer needed, so that the memory of the tensor
+is freed then.
 """
 
 from __future__ import annotations
 
-import itertools
 import keyword
-import linecache
-import math
-from dataclasses import dataclass, field
-from typing import Any, Callable
-
-import paddle
-import paddle.nn.functional as F
+from dataclasses import dataclass
+from typing import Any
 
 from .graph import Constant, Graph, Node, Parameter, Training, Value
+from .questions import Question
 from .sizes import Size
+from .source import Constants, Source
 from .variables import VariableNames, last_uses
 
 # Python's operators of two operands by the names of their methods, without underscores.
@@ -47,7 +44,6 @@ _INFIX = {
 }
 # Those of one operand.
 _PREFIX = {"__neg__": "-", "__pos__": "+", "__invert__": "~"}
-_NUMBER = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -55,27 +51,6 @@ class Code:
     """An argument that is already source code, in place of a :class:`Value`."""
 
     text: str
-
-
-@dataclass(frozen=True)
-class WrittenForward:
-    """The source of a forward, and the objects that its global names stand for.
-
-    Attributes:
-        source: a function ``forward(self, ...)``.
-        names: the objects behind its global names.
-    """
-
-    source: str
-    names: dict[str, Any] = field(repr=False)
-
-    def compile(self) -> Callable:
-        """Return the function; ``inspect`` finds its source, which ``to_static`` needs."""
-        path = f"<forward {next(_NUMBER)}>"
-        linecache.cache[path] = (len(self.source), None, self.source.splitlines(True), path)
-        names = {**self.names, "__name__": __name__}
-        exec(compile(self.source, path, "exec"), names)
-        return names["forward"]
 
 
 class ForwardWriter:
@@ -86,28 +61,40 @@ class ForwardWriter:
 
     Args:
         graph: the recorded forward.
-        argument: the name of the input.
+        *arguments: the names of its inputs; by default ``x0``, ``x1``, ...
     """
 
-    def __init__(self, graph: Graph, argument: str) -> None:
+    def __init__(self, graph: Graph, *arguments: str) -> None:
         self.graph = graph
-        self.argument = argument
-        self.names: dict[str, Any] = {"paddle": paddle, "F": F}
+        self.arguments = arguments or tuple(f"x{number}" for number in range(len(graph.inputs)))
         self.lines: list[str] = []
-        self.variables: dict[Value, str] = {graph.input: argument}
-        self.free_names = VariableNames(argument)
-        self._constants: list[Any] = []
+        self.variables: dict[Value, str] = dict(zip(graph.inputs, self.arguments))
+        self.free_names = VariableNames(self.arguments)
+        self._constants = Constants()
 
-    def write(self) -> WrittenForward:
+    def write(self) -> Source:
         """Return the whole forward."""
         unused_after = last_uses(self.graph)
+        questions = list(self.graph.questions)
         for position, node in enumerate(self.graph.nodes):
             for value in unused_after.get(position - 1, ()):
                 self.release(value)
+            while questions and questions[0].position == position:
+                self._write_check(questions.pop(0))
             self.write_node(node)
+        for question in questions:
+            self._write_check(question)
         self.lines.append(f"return {self.code(self.graph.output)}")
         body = "".join(f"    {line}\n" for line in self.lines)
-        return WrittenForward(f"def forward(self, {self.argument}):\n{body}", self.names)
+        head = f"def forward({', '.join(['self', *self.arguments])}):\n"
+        return Source("forward", head + body, self._constants.by_name)
+
+    def _write_check(self, question: Question) -> None:
+        """Write the check of an answer; an assertion needs none, there is no other answer."""
+        if not question.place.is_assertion:
+            left, right = self._expression(question.left), self._expression(question.right)
+            place = repr(str(question.place))
+            self.lines.append(f"check_answer({left} {question.symbol} {right}, {place})")
 
     def write_node(self, node: Node) -> None:
         """Write one call."""
@@ -121,10 +108,8 @@ class ForwardWriter:
         if isinstance(node.output, Value):
             self.lines.append(f"{self.new_variable(node.output)} = {call}")
             return
-        whole = self.free_names.take("result")
-        self.lines.append(f"{whole} = {call}")
-        self._unpack(whole, node.output)
-        self.free_names.give_back(whole, "result")
+        # To unpack it checks that there are as many.
+        self.lines.append(f"{self._pattern(node.output)} = {call}")
 
     def tensor(self, value: Value) -> str:
         """Return the code of a value as one tensor."""
@@ -193,23 +178,13 @@ class ForwardWriter:
         if isinstance(argument, slice):
             parts = (argument.start, argument.stop, argument.step)
             return f"slice({', '.join(self.code(part) for part in parts)})"
-        if argument is Ellipsis:
-            return "..."
-        if argument is None or type(argument) in (bool, int, str):
-            return repr(argument)
-        if type(argument) is float and math.isfinite(argument):
-            return repr(argument)
-        return self.constant(argument.value if isinstance(argument, Constant) else argument)
+        if isinstance(argument, Constant):
+            return self.constant(argument.value)
+        return self._constants.code(argument)
 
     def constant(self, value: Any) -> str:
         """Return the global name of an object that has no literal."""
-        for number, known in enumerate(self._constants):
-            if known is value:
-                return f"_k{number}"
-        self._constants.append(value)
-        name = f"_k{len(self._constants) - 1}"
-        self.names[name] = value
-        return name
+        return self._constants.name(value)
 
     def _index(self, index: Any) -> str:
         parts = index if isinstance(index, tuple) and index else (index,)
@@ -229,15 +204,14 @@ class ForwardWriter:
         symbol, left, right = expression
         return f"({self._expression(left)} {symbol} {self._expression(right)})"
 
-    def _unpack(self, code: str, output: Any) -> None:
+    def _pattern(self, output: Any) -> str:
+        """Return what is left of the equals sign, for a call with several outputs."""
         if isinstance(output, Value):
-            self.lines.append(f"{self.new_variable(output)} = {code}")
-        elif isinstance(output, (list, tuple)):
-            for number, item in enumerate(output):
-                self._unpack(f"{code}[{number}]", item)
-        elif isinstance(output, dict):
-            for key, item in output.items():
-                self._unpack(f"{code}[{key!r}]", item)
+            return self.new_variable(output)
+        if isinstance(output, (list, tuple)):
+            items = "".join(f"{self._pattern(item)}, " for item in output)
+            return f"({items.rstrip() if len(output) == 1 else items[:-2]})"
+        return "_"
 
 
 def layer_code(name: str) -> str:
