@@ -15,10 +15,10 @@ import paddle
 from paddle import Tensor, nn
 
 # Whether SOT (``to_static``'s bytecode tracer) runs: no public function tells. SOT recognises this
-# very function, so it is not wrapped in one of ours. Nor is ``leave_sot``: SOT runs a function that
-# calls it as it is. What that function calls is traced, until ``set_eval_frame(None)``, which returns
-# the tracer that ``set_eval_frame`` takes again.
-from paddle.jit.sot.psdb import fallback as leave_sot
+# very function, so it is not wrapped in one of ours. Nor is ``leave_sot``: SOT does not trace a
+# function that calls it. What that function calls is traced, until ``set_eval_frame(None)``, which
+# returns the tracer that ``set_eval_frame`` takes again.
+from paddle.jit.sot.psdb import fallback as leave_sot  # noqa: F401
 from paddle.jit.sot.psdb import in_sot as in_sot
 
 set_eval_frame = paddle.framework.core.set_eval_frame
@@ -54,7 +54,7 @@ def eager_mode() -> Iterator[None]:
 
 @contextlib.contextmanager
 def outside_of_tracing() -> Iterator[None]:
-    """Compute at once while ``to_static`` traces a network: :func:`eager_mode` can't, since Paddle's
+    """Compute at once while ``to_static`` traces a network. :func:`eager_mode` can't: Paddle's
     public functions take that for dynamic mode, and layers give out symbolic parameters.
     """
     from paddle.base import dygraph

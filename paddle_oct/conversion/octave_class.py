@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any, Callable
 
-from paddle import nn
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+from paddle.nn.initializer import Constant
 
 from .follow import Constants, Source
+from .octave_layers import attributes_like
 from .paths import Paths
 from .report import OctavizeReport
 
@@ -23,6 +28,7 @@ def octave_class(paths: Paths, report: OctavizeReport | None = None) -> Any:
     body: dict[str, Any] = {
         "__module__": kind.__module__,
         "__doc__": kind.__doc__,
+        "__deepcopy__": _deepcopy,
         "__reduce_ex__": _reduce,
         "_octave_paths": paths,
         "octave_forward": first.source.text if first is not None and first.source else "",
@@ -96,9 +102,42 @@ def _dispatcher(name: str, method: Callable) -> Source:
     return Source(name, text, constants.by_name)
 
 
+class Pickled:
+    """Stands for a parameter in a pickle, from which a parameter comes out.
+
+    ``pickle`` makes a plain Tensor of a parameter, which no optimiser takes.
+    """
+
+    def __init__(self, parameter: Tensor) -> None:
+        self.parameter = parameter
+
+    def __reduce__(self) -> tuple:
+        given = attributes_like(self.parameter)
+        settings = (given.learning_rate, given.regularizer, given.trainable, given.need_clip)
+        kind = str(self.parameter.dtype).rpartition(".")[2]
+        return _parameter, (self.parameter.numpy(), kind, settings)
+
+
+def _parameter(values: np.ndarray, kind: str, settings: tuple) -> Tensor:
+    names = ("learning_rate", "regularizer", "trainable", "need_clip")
+    attributes = paddle.ParamAttr(initializer=Constant(0.0), **dict(zip(names, settings)))
+    parameter = paddle.create_parameter(list(values.shape), kind, attr=attributes)
+    parameter.set_value(values)
+    return parameter
+
+
+def _deepcopy(network: nn.Layer, memo: dict[int, Any]) -> nn.Layer:
+    new = memo[id(network)] = object.__new__(type(network))
+    new.__setstate__(copy.deepcopy(network.__getstate__(), memo))
+    return new
+
+
 def _reduce(network: nn.Layer, protocol: Any) -> tuple:
+    """Return what ``pickle`` makes the network of again; Paddle's own way loses its parameters."""
     own: Any = type(network)
-    return _remade, (own._octave_paths, own.octave_report), network.__getstate__()
+    stand_ins = {id(parameter): Pickled(parameter) for parameter in network.parameters()}
+    state = copy.deepcopy(network.__getstate__(), stand_ins)
+    return _remade, (own._octave_paths, own.octave_report), state
 
 
 def _remade(paths: Paths, report: OctavizeReport | None) -> nn.Layer:

@@ -45,8 +45,8 @@ def octave_conv(
         groups=settings.groups,
         padding_mode=settings.padding_mode,
         downsample=downsample,
-        weight_attr=_attributes_like(conv.weight),
-        bias_attr=False if conv.bias is None else _attributes_like(conv.bias),
+        weight_attr=attributes_like(conv.weight),
+        bias_attr=False if conv.bias is None else attributes_like(conv.bias),
     )
     octave.to(dtype=conv.weight.dtype)
     kernel = _high_first(conv.weight.detach().numpy(), settings, layout_in, layout_out)
@@ -103,9 +103,7 @@ def _norm_of_channels(norm: nn.Layer, channels: tuple[int, ...]) -> nn.Layer:
     index = paddle.to_tensor(channels)
     with paddle.no_grad():
         for name, old in norm.named_parameters(include_sublayers=False):
-            new = part.create_parameter(
-                [len(channels)], attr=_attributes_like(old), dtype=old.dtype
-            )
+            new = part.create_parameter([len(channels)], attr=attributes_like(old), dtype=old.dtype)
             paddle.assign(paddle.index_select(old, index), new)
             new.stop_gradient = old.stop_gradient
             setattr(part, name, new)
@@ -114,7 +112,7 @@ def _norm_of_channels(norm: nn.Layer, channels: tuple[int, ...]) -> nn.Layer:
     return part
 
 
-def _attributes_like(parameter: Tensor) -> paddle.ParamAttr:
+def attributes_like(parameter: Tensor) -> paddle.ParamAttr:
     """Return the attributes of a parameter that training treats like the given one."""
     own: Any = parameter  # paddle.Tensor's hints know none of these
     return paddle.ParamAttr(

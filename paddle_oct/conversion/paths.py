@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, ContextManager, Iterator, Mapping, Sequence
 
 import paddle
 from paddle import Tensor, nn
 
+from paddle_oct.base.patching import PATCHING, unobserved
 from paddle_oct.base.private import leave_sot, outside_of_tracing, set_eval_frame
 
 from .check import check_same, evaluating, tensors_of
@@ -94,6 +95,12 @@ class Path:
             return False
         return self.shapes == call.shapes or all(q.holds(call.shapes) for q in self.questions)
 
+    def asks_the_same(self, graph: Graph) -> bool:
+        """Whether a recording has the same questions and answers, and so is the same code."""
+        if self.questions is None or len(self.questions) != len(graph.questions):
+            return False
+        return all(map(Question.same_as, self.questions, graph.questions))
+
     def __reduce__(self) -> tuple:
         return _compiled, (self.key, self.shapes, self.questions, self.source)
 
@@ -137,7 +144,7 @@ class Paths:
         self.followed = followed
         self.made: Any = None
         self._recent: OrderedDict[tuple, Path] = OrderedDict()
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
 
     def __deepcopy__(self, memo: dict) -> Paths:
         return self
@@ -164,16 +171,14 @@ class Paths:
 
     def _choose(self, call: Call) -> tuple[Callable, Sequence[Any], Mapping[str, Any]]:
         if call.tensors:
-            with self._lock:
-                path = self._path(call)
+            path = self._path(call)
             if path.function is not None:
                 return path.function, call.tensors, {}
         return getattr(self.kind, call.method), call.args, call.kwargs
 
     def _path(self, call: Call) -> Path:
-        known = [path for path in (self.first, *self._recent.values()) if path is not None]
-        known = [path for path in dict.fromkeys(known) if path.key == call.key]
         if any(-1 in shape for shape in call.shapes):
+            known = self._known(call)
             if not known:
                 raise ValueError(
                     f"{self.kind.__name__}.{call.method}: call it once with such arguments before "
@@ -181,15 +186,34 @@ class Paths:
                 )
             # The source checks that it is right for every size that is not known.
             call.fix_sizes(known[0].shapes)
-        remembered = (call.key, call.shapes)
-        if remembered in self._recent:
-            self._recent.move_to_end(remembered)
-            return self._recent[remembered]
-        path = next((path for path in known if path.fits(call)), None)
-        path = self._recent[remembered] = path or self._another(call, known)
-        if len(self._recent) > _REMEMBERED:
-            self._recent.popitem(last=False)
+        path = self._find(call)
+        if path is None:
+            with PATCHING:  # before the other lock, since a recording is made under it
+                path = self._find(call) or self._another(call, self._known(call))
+                self._remember(call, path)
         return path
+
+    def _find(self, call: Call) -> Path | None:
+        """Return the path of a call if it is known."""
+        with self._lock:
+            path = self._recent.get((call.key, call.shapes))
+        path = path or next((path for path in self._known(call) if path.fits(call)), None)
+        if path is not None:
+            self._remember(call, path)
+        return path
+
+    def _remember(self, call: Call, path: Path) -> None:
+        with self._lock:
+            self._recent[call.key, call.shapes] = path
+            self._recent.move_to_end((call.key, call.shapes))
+            if len(self._recent) > _REMEMBERED:
+                self._recent.popitem(last=False)
+
+    def _known(self, call: Call) -> list[Path]:
+        """Return the paths of calls that have the key of a call."""
+        with self._lock:
+            known = [path for path in (self.first, *self._recent.values()) if path is not None]
+        return [path for path in dict.fromkeys(known) if path.key == call.key]
 
     # -- another recording ----------------------------------------------------------------------
 
@@ -200,25 +224,28 @@ class Paths:
                 f"{self.kind.__name__}.{call.method}: these arguments and sizes "
                 f"{list(call.shapes)} need another recording, and the network can't be copied"
             )
-        with outside_of_tracing(), paddle.amp.auto_cast(enable=False), kept_random_state():
-            shapes = iter(call.shapes)
+        shapes = iter(call.shapes)
+        with outside_of_tracing(), unobserved(), kept_random_state(), _without_amp():
             args, kwargs = map_leaves(lambda leaf: _example(leaf, shapes), (call.args, call.kwargs))
-            network = filled(self.skeleton)
             if call.method != "forward" and not self._reaches_replaced(call.method, args, kwargs):
                 return Path(call.key, call.shapes, None, None, None, call.others)
             try:
-                graph = record(network, *args, method=call.method, options=kwargs)
-                self._check(network, graph, call.method, args, kwargs)
-                for path in known:
-                    if _same(path, graph):
-                        return path
-                roles = find_roles(network, graph)
-                plan = replan(graph, roles, self.replaced)
+                return self._recorded(call, args, kwargs, known)
             except CannotFollow as error:
                 raise ValueError(
                     f"{self.kind.__name__}.{call.method}, of a converted network, for sizes "
                     f"{list(call.shapes)}: {error}"
                 ) from None
+
+    def _recorded(self, call: Call, args: tuple, kwargs: dict, known: Sequence[Path]) -> Path:
+        network = filled(self.skeleton)
+        graph = record(network, *args, method=call.method, options=kwargs)
+        self._check(network, graph, call.method, args, kwargs)
+        for path in known:
+            if path.asks_the_same(graph):
+                return path
+        roles = find_roles(network, graph)
+        plan = replan(graph, roles, self.replaced)
         source = OctaveForwardWriter(graph, (), roles, plan, self.replaced.pooling).write()
         return written_path(call, graph, source)
 
@@ -276,11 +303,8 @@ def _noting(inside: list[str], method: Callable) -> Callable:
     return noting
 
 
-def _same(path: Path, graph: Graph) -> bool:
-    """Whether a path has the questions of a recording, and so is the same code."""
-    if path.questions is None or len(path.questions) != len(graph.questions):
-        return False
-    return all(map(Question.same_as, path.questions, graph.questions))
+def _without_amp() -> ContextManager[None]:
+    return paddle.amp.auto_cast(enable=False)
 
 
 def _is_tensor(leaf: Any) -> bool:

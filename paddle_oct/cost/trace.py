@@ -12,16 +12,13 @@ from paddle import Tensor, nn
 
 from paddle_oct.base.errors import first_line
 from paddle_oct.base.modes import kept_modes
+from paddle_oct.base.patching import PATCHING, is_observed
 from paddle_oct.base.private import is_allocated, sub_layers, without_to_static
 
 from .free import is_free
 from .memory import BackwardMemory, FeatureMemory, tensors_in
 from .operators import Count, Operator, by_position, check_kernel_fits
 from .reporting import reported_operators, reported_saved_tensors
-
-# Operators and autograd are reported for the whole process: of two runs at a time, each would undo
-# what the other has set.
-_ONE_AT_A_TIME = threading.RLock()
 
 
 @dataclass
@@ -85,7 +82,7 @@ class Tracer:
         Raises:
             ValueError: the network fails on these inputs; the message names the layer.
         """
-        with _ONE_AT_A_TIME, ExitStack() as stack:
+        with PATCHING, ExitStack() as stack:
             stack.enter_context(_restored(self.model, training))
             stack.enter_context(self._hooks())
             # A static program would not report its operators.
@@ -182,7 +179,7 @@ class Tracer:
         args: Sequence[Any],
         named: Mapping[str, Any],
     ) -> Any:
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self._thread or not is_observed():
             return operator(*args, **named)
         check_kernel_fits(name, args)
         inputs = tensors_in([args, named])

@@ -10,12 +10,13 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
+from helpers import slow_but
 from paddle import nn
 
 from paddle_oct import octavize
 
 SIZE = (1, 3, 24, 32)
-OTHERS = ((1, 24, 32), (2, 24, 32), (1, 16, 16), (3, 40, 40), (2, 17, 24))
+OTHERS = ((1, 24, 32), (1, 16, 16), (2, 17, 24), (3, 40, 40))
 
 
 class Asks(nn.Layer):
@@ -113,7 +114,7 @@ QUESTIONS = {
     "isinstance": lambda net, x: x * 2 if isinstance(x.shape[2], int) and x.shape[2] < 20 else x,
     "len": lambda net, x: x * len(x),
     "size": lambda net, x: x * 2 if x.size > 8000 else x,
-    "unbind": lambda net, x: sum(x.unbind(2)).unsqueeze(2) * 0.1,
+    "unbind": lambda net, x: sum(x.unbind(0)).unsqueeze(0) * 0.1,
     "loop": loop,
     "rows": rows,
     "until": until,
@@ -121,6 +122,17 @@ QUESTIONS = {
     "pooling": pools,
     "interpolate": doubled,
 }
+QUICK = (
+    "less",
+    "truth",
+    "a list of them",
+    "a half",
+    "format",
+    "an index",
+    "unbind",
+    "loop",
+    "rows",
+)
 
 
 def built(question):
@@ -138,12 +150,13 @@ def constant(batch, height, width):
 
 
 def assert_same(y, expected):
-    np.testing.assert_allclose(y.numpy(), expected.numpy(), rtol=1e-4, atol=1e-5)
+    scale = float(expected.abs().max())
+    np.testing.assert_allclose(y.numpy(), expected.numpy(), rtol=1e-4, atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize("question", QUESTIONS.values(), ids=list(QUESTIONS))
-def test_the_converted_network_goes_the_same_way(question):
-    net = built(question)
+@pytest.mark.parametrize("name", slow_but(QUICK, QUESTIONS))
+def test_the_converted_network_goes_the_same_way(name):
+    net = built(QUESTIONS[name])
     octave = octavize(net, 0.5, input_size=SIZE)
     assert octave.octave_report.replaced
     with paddle.no_grad():

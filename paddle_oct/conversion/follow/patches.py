@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 import operator
 import sys
-import threading
 import types
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Mapping, Protocol
 
 from paddle import Tensor, nn
+
+from paddle_oct.base.patching import PATCHING
 
 from .graph import CallKind
 
@@ -64,13 +65,10 @@ _NO_OPERATIONS = (
     "__str__",
     *_READERS,
 )
-_ONE_AT_A_TIME = threading.Lock()
 
 
 class Listener(Protocol):
     """What is told of calls: a :class:`~.record.Recorder`."""
-
-    model: nn.Layer
 
     def is_listening(self) -> bool: ...
 
@@ -85,29 +83,74 @@ class Listener(Protocol):
     def refuse(self, tensor: Tensor, reader: str) -> None: ...
 
 
+class Calls:
+    """The calls that the wrappers see.
+
+    Attributes:
+        listener: who is told of them; None for nobody.
+    """
+
+    listener: Listener | None = None
+
+    def heard(self) -> Listener | None:
+        """Return who has to be told of a call that is made now."""
+        listener = self.listener
+        return listener if listener is not None and listener.is_listening() else None
+
+
 @contextmanager
-def tell_of_calls(recorder: Listener) -> Iterator[None]:
-    """Tell the recorder of every call that this thread makes in the block."""
-    with _ONE_AT_A_TIME, ExitStack() as stack:
-        _patch_functions(recorder, stack)
-        _patch_tensor(recorder, stack)
-        _patch_layers(recorder, stack)
-        yield
+def seen_calls(model: nn.Layer) -> Iterator[Calls]:
+    """Keep wrappers in place of Paddle's functions, methods and layers in the block.
+
+    Args:
+        model: the network whose layers may hold functions, too.
+    """
+    with PATCHING:
+        calls, patches = Calls(), _Patches()
+        try:
+            _patch_functions(calls, model, patches)
+            _patch_tensor(calls, patches)
+            _patch_sizes(calls, patches)
+            _patch_layers(calls, patches)
+            yield calls
+        finally:
+            calls.listener = None
+            patches.undo()
 
 
-def _set(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
-    """Set an attribute of a class or module until the stack is closed."""
-    if name in vars(owner):
-        stack.callback(setattr, owner, name, vars(owner)[name])
-    else:
-        stack.callback(delattr, owner, name)
-    setattr(owner, name, value)
+class _Patches:
+    """What was replaced, to put it back."""
 
+    def __init__(self) -> None:
+        self._items: list[tuple[Any, Any, Any]] = []
+        self._attributes: list[tuple[type, str, Any]] = []
+        self.functions: dict[int, Callable] = {}  # by the identities of their wrappers
+        self.modules = dict(sys.modules)
 
-def _set_item(stack: ExitStack, container: Any, key: Any, value: Any) -> None:
-    """Set an item of a dict or list until the stack is closed."""
-    stack.callback(container.__setitem__, key, container[key])
-    container[key] = value
+    def set_item(self, container: Any, key: Any, value: Any) -> None:
+        """Set an item of a dict or list."""
+        self._items.append((container, key, container[key]))
+        container[key] = value
+
+    def set(self, owner: type, name: str, value: Any) -> None:
+        """Set an attribute of a class."""
+        self._attributes.append((owner, name, vars(owner).get(name)))
+        setattr(owner, name, value)
+
+    def undo(self) -> None:
+        """Put everything back, also in modules that were imported meanwhile."""
+        for container, key, old in reversed(self._items):
+            container[key] = old
+        for owner, name, old in reversed(self._attributes):
+            if old is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, old)
+        new = {name: module for name, module in sys.modules.items() if name not in self.modules}
+        for names in _namespaces(new):
+            for name, held in list(names.items()):
+                if id(held) in self.functions:
+                    names[name] = self.functions[id(held)]
 
 
 # -- functions ------------------------------------------------------------------------------------
@@ -124,31 +167,6 @@ def _functions() -> dict[int, tuple[str, Callable]]:
     return found
 
 
-def _patch_functions(recorder: Listener, stack: ExitStack) -> None:
-    functions = _functions()
-    wrappers = {
-        identity: _followed(recorder, "function", path, function)
-        for identity, (path, function) in functions.items()
-    }
-
-    modules = dict(sys.modules)
-    for names in _namespaces(modules):
-        for name, held in list(names.items()):
-            if type(held) is types.FunctionType and id(held) in wrappers:
-                _set_item(stack, names, name, wrappers[id(held)])
-    stack.callback(
-        _put_back, {id(wrappers[key]): held for key, (_, held) in functions.items()}, modules
-    )
-
-    layers = recorder.model.sublayers(include_self=True)
-    for layer in layers:
-        _patch_held(vars(layer), wrappers, stack)
-    for kind in {base for layer in layers for base in type(layer).__mro__}:
-        for name, held in list(vars(kind).items()):
-            if isinstance(held, staticmethod) and id(held.__func__) in wrappers:
-                _set(stack, kind, name, staticmethod(wrappers[id(held.__func__)]))
-
-
 def _namespaces(modules: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for module in list(modules.values()):
         names = getattr(module, "__dict__", None)
@@ -156,38 +174,43 @@ def _namespaces(modules: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield names
 
 
-def _put_back(functions: Mapping[int, Callable], modules: Mapping[str, Any]) -> None:
-    """Put functions in place of the wrappers in modules that were imported meanwhile.
-
-    Args:
-        functions: the functions, by the identities of their wrappers.
-        modules: those that were there before.
-    """
-    new = {name: module for name, module in sys.modules.items() if name not in modules}
-    for names in _namespaces(new):
+def _patch_functions(calls: Calls, model: nn.Layer, patches: _Patches) -> None:
+    wrappers = {}
+    for identity, (path, function) in _functions().items():
+        wrappers[identity] = _followed(calls, "function", path, function)
+        patches.functions[id(wrappers[identity])] = function
+    for names in _namespaces(patches.modules):
         for name, held in list(names.items()):
-            if id(held) in functions:
-                names[name] = functions[id(held)]
+            if type(held) is types.FunctionType and id(held) in wrappers:
+                patches.set_item(names, name, wrappers[id(held)])
+    layers = model.sublayers(include_self=True)
+    for layer in layers:
+        _patch_held(vars(layer), wrappers, patches)
+    for kind in {base for layer in layers for base in type(layer).__mro__}:
+        for name, held in list(vars(kind).items()):
+            if isinstance(held, staticmethod) and id(held.__func__) in wrappers:
+                patches.set(kind, name, staticmethod(wrappers[id(held.__func__)]))
 
 
-def _patch_held(container: Any, wrappers: dict[int, Callable], stack: ExitStack) -> None:
+def _patch_held(container: Any, wrappers: dict[int, Callable], patches: _Patches) -> None:
     """Put the wrappers into a layer's attributes, also into lists and dicts there."""
     items = list(container.items() if isinstance(container, dict) else enumerate(container))
     for key, held in items:
         if id(held) in wrappers:
-            _set_item(stack, container, key, wrappers[id(held)])
+            patches.set_item(container, key, wrappers[id(held)])
         elif isinstance(held, functools.partial) and id(held.func) in wrappers:
             wrapped = functools.partial(wrappers[id(held.func)], *held.args, **held.keywords)
-            _set_item(stack, container, key, wrapped)
+            patches.set_item(container, key, wrapped)
         elif type(held) in (list, dict):
-            _patch_held(held, wrappers, stack)
+            _patch_held(held, wrappers, patches)
 
 
-def _followed(recorder: Listener, kind: CallKind, target: str, function: Callable) -> Callable:
+def _followed(calls: Calls, kind: CallKind, target: str, function: Callable) -> Callable:
     def followed(*args: Any, **kwargs: Any) -> Any:
-        if not recorder.is_listening():
+        listener = calls.heard()
+        if listener is None:
             return function(*args, **kwargs)
-        return recorder.call(kind, target, function, args, kwargs)
+        return listener.call(kind, target, function, args, kwargs)
 
     return functools.update_wrapper(followed, function)
 
@@ -195,61 +218,60 @@ def _followed(recorder: Listener, kind: CallKind, target: str, function: Callabl
 # -- methods of Tensor ----------------------------------------------------------------------------
 
 
-def _patch_tensor(recorder: Listener, stack: ExitStack) -> None:
+def _patch_tensor(calls: Calls, patches: _Patches) -> None:
     for name, method in list(vars(Tensor).items()):
         private = name.startswith("_") and not name.startswith("__")
         if callable(method) and not private and name not in _NO_OPERATIONS:
-            _set(stack, Tensor, name, _followed(recorder, "method", name, method))
+            patches.set(Tensor, name, _followed(calls, "method", name, method))
         elif name in _READERS and callable(method):
-            _set(stack, Tensor, name, _refused(recorder, name, method))
+            patches.set(Tensor, name, _refused(calls, name, method))
     for name in _TRANSPOSED:
         if name in vars(Tensor):
             get = functools.partial(getattr(Tensor, name).__get__)
-            followed = _followed(recorder, "attribute", name, get)
-            _set(stack, Tensor, name, property(followed))
-
-    _patch_sizes(recorder, stack)
+            followed = _followed(calls, "attribute", name, get)
+            patches.set(Tensor, name, property(followed))
 
 
-def _patch_sizes(recorder: Listener, stack: ExitStack) -> None:
-    """Let all that tells the size of a Tensor tell it by the recorder's numbers."""
+def _patch_sizes(calls: Calls, patches: _Patches) -> None:
+    """Let all that tells the size of a Tensor tell it by the listener's numbers."""
     shape, size, strides, length = (
         vars(Tensor)[name] for name in ("shape", "size", "strides", "__len__")
     )
 
     def followed_shape(tensor: Tensor) -> Any:
-        numbers = shape.__get__(tensor)
-        return recorder.shape_of(tensor, numbers) if recorder.is_listening() else numbers
+        numbers, listener = shape.__get__(tensor), calls.heard()
+        return numbers if listener is None else listener.shape_of(tensor, numbers)
 
     def followed_size(tensor: Tensor) -> Any:
-        if not recorder.is_listening():
+        if calls.heard() is None:
             return size.__get__(tensor)
         return functools.reduce(operator.mul, followed_shape(tensor), 1)
 
     def followed_strides(tensor: Tensor) -> Any:
-        if recorder.is_listening():
+        if calls.heard() is not None:
             list(map(operator.index, followed_shape(tensor)))  # they follow from all the sizes
         return strides.__get__(tensor)
 
     def followed_length(tensor: Tensor) -> int:
-        if not recorder.is_listening() or not tensor.ndim:
+        if calls.heard() is None or not tensor.ndim:
             return length(tensor)
         return operator.index(followed_shape(tensor)[0])
 
     def followed_rows(tensor: Tensor) -> Iterator[Tensor]:
         return iter([tensor[row] for row in range(followed_length(tensor))])
 
-    _set(stack, Tensor, "shape", property(followed_shape))
-    _set(stack, Tensor, "size", property(followed_size))
-    _set(stack, Tensor, "strides", property(followed_strides))
-    _set(stack, Tensor, "__len__", followed_length)
-    _set(stack, Tensor, "__iter__", followed_rows)
+    patches.set(Tensor, "shape", property(followed_shape))
+    patches.set(Tensor, "size", property(followed_size))
+    patches.set(Tensor, "strides", property(followed_strides))
+    patches.set(Tensor, "__len__", followed_length)
+    patches.set(Tensor, "__iter__", followed_rows)
 
 
-def _refused(recorder: Listener, name: str, method: Callable) -> Callable:
+def _refused(calls: Calls, name: str, method: Callable) -> Callable:
     def refused(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
-        if recorder.is_listening():
-            recorder.refuse(tensor, f"Tensor.{name}")
+        listener = calls.heard()
+        if listener is not None:
+            listener.refuse(tensor, f"Tensor.{name}")
         return method(tensor, *args, **kwargs)
 
     return functools.update_wrapper(refused, method)
@@ -258,12 +280,13 @@ def _refused(recorder: Listener, name: str, method: Callable) -> Callable:
 # -- layers ---------------------------------------------------------------------------------------
 
 
-def _patch_layers(recorder: Listener, stack: ExitStack) -> None:
+def _patch_layers(calls: Calls, patches: _Patches) -> None:
     call = nn.Layer.__call__
 
     def followed(layer: nn.Layer, *args: Any, **kwargs: Any) -> Any:
-        if not recorder.is_listening():
+        listener = calls.heard()
+        if listener is None:
             return call(layer, *args, **kwargs)
-        return recorder.call_layer(layer, call, args, kwargs)
+        return listener.call_layer(layer, call, args, kwargs)
 
-    _set(stack, nn.Layer, "__call__", followed)
+    patches.set(nn.Layer, "__call__", followed)

@@ -22,7 +22,7 @@ from paddle_oct.base.private import is_static_function
 from .errors import CannotFollow, layer_in_words
 from .graph import CallKind, Constant, Graph, Node, Parameter, Value, leaves, map_leaves
 from .kept import kept_random_state, kept_statistics
-from .patches import tell_of_calls
+from .patches import Calls, seen_calls
 from .questions import Question, ask, by_number
 from .sizes import Size, plain
 from .unite import unite
@@ -59,11 +59,13 @@ def record(
             )
     if "forward" in vars(model):
         raise CannotFollow("the network's forward is no method of its class, but set on the object")
-    with kept_modes(model), kept_statistics(model), kept_random_state():
+    given = (args, dict(options or {}))
+    kept = kept_modes(model), kept_statistics(model), kept_random_state()
+    with kept[0], kept[1], kept[2], paddle.no_grad(), seen_calls(model) as calls:
         model.eval()
-        evaluation = Recorder(model).record(method, args, options or {})
+        evaluation = Recorder(model).record(calls, method, *given)
         model.train()
-        training = Recorder(model).record(method, args, options or {})
+        training = Recorder(model).record(calls, method, *given)
     return unite(evaluation, training)
 
 
@@ -88,7 +90,7 @@ class Recorder:
         self._thread = threading.get_ident()
         self._is_busy = False  # inside a call that is noted; calls within it are not
         self._scopes: list[str] = []  # the layers whose forwards are running, the innermost last
-        self._gradients = False
+        self._gradients = paddle.is_grad_enabled()
         self._values: dict[int, Value] = {}  # by the identity of the tensor
         self._alive: list[Tensor] = []  # so that no identity is given twice
         self._count = 0
@@ -97,24 +99,22 @@ class Recorder:
             id(tensor): name for name, tensor in [*model.named_parameters(), *model.named_buffers()]
         }
 
-    def record(self, method: str, args: tuple, kwargs: Mapping[str, Any]) -> Graph:
+    def record(self, calls: Calls, method: str, args: tuple, kwargs: dict[str, Any]) -> Graph:
         """Run a method of the network and return what it did."""
-        with paddle.no_grad():
-            # Each input gets an identity of its own, and may be changed in place.
-            given_args, given_kwargs = map_leaves(_own, (args, dict(kwargs)))
-            inputs = [
-                self._new_value(leaf, None)
-                for leaf in leaves((given_args, given_kwargs))
-                if isinstance(leaf, Tensor)
-            ]
-            try:
-                with tell_of_calls(self):
-                    self._gradients = paddle.is_grad_enabled()
-                    output = getattr(self.model, method)(*given_args, **given_kwargs)
-            finally:
-                self._is_over = True
-                for layer in self.model.sublayers(include_self=True):
-                    _forget_sizes(vars(layer))
+        # Each input gets an identity of its own, and may be changed in place.
+        args, kwargs = map_leaves(_own, (args, kwargs))
+        inputs = [
+            self._new_value(leaf, None)
+            for leaf in leaves((args, kwargs))
+            if isinstance(leaf, Tensor)
+        ]
+        calls.listener = self
+        try:
+            output = getattr(self.model, method)(*args, **kwargs)
+        finally:
+            self._is_over = True
+            for layer in self.model.sublayers(include_self=True):
+                _forget_sizes(vars(layer))
         encoded = map_leaves(self._encode, output)
         if not any(isinstance(leaf, Value) for leaf in leaves(encoded)):
             raise CannotFollow(
