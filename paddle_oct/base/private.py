@@ -13,6 +13,7 @@ from typing import Any, ContextManager, Iterator, Mapping, NamedTuple
 
 import paddle
 from paddle import Tensor, nn
+from paddle.base import core
 
 # Whether SOT (``to_static``'s bytecode tracer) runs: no public function tells. SOT recognises this
 # very function, so it is not wrapped in one of ours. Nor is ``leave_sot``: SOT does not trace a
@@ -21,7 +22,7 @@ from paddle import Tensor, nn
 from paddle.jit.sot.psdb import fallback as leave_sot  # noqa: F401
 from paddle.jit.sot.psdb import in_sot as in_sot
 
-set_eval_frame = paddle.framework.core.set_eval_frame
+set_eval_frame = core.set_eval_frame
 
 # Python's unpickler that is written in Python: the one in C has no table of opcodes to restrict,
 # and allocates what the lengths in the file say before it has read as much.
@@ -57,13 +58,12 @@ def outside_of_tracing() -> Iterator[None]:
     """Compute at once while ``to_static`` traces a network. :func:`eager_mode` can't: Paddle's
     public functions take that for dynamic mode, and layers give out symbolic parameters.
     """
-    from paddle.base import dygraph
-    from paddle.base.dygraph.base import to_static_mode_guard
+    from paddle.base.dygraph.base import guard, to_static_mode_guard
 
     with contextlib.ExitStack() as stack:
         if not paddle.in_dynamic_mode():
             stack.enter_context(to_static_mode_guard(False))
-            stack.enter_context(dygraph.guard())
+            stack.enter_context(guard())
         yield
 
 

@@ -114,14 +114,13 @@ class Pickled:
     def __reduce__(self) -> tuple:
         given = attributes_like(self.parameter)
         settings = (given.learning_rate, given.regularizer, given.trainable, given.need_clip)
-        kind = str(self.parameter.dtype).rpartition(".")[2]
-        return _parameter, (self.parameter.numpy(), kind, settings)
+        return _parameter, (self.parameter.numpy(), self.parameter.dtype, settings)
 
 
-def _parameter(values: np.ndarray, kind: str, settings: tuple) -> Tensor:
+def _parameter(values: np.ndarray, dtype: Any, settings: tuple) -> Tensor:
     names = ("learning_rate", "regularizer", "trainable", "need_clip")
     attributes = paddle.ParamAttr(initializer=Constant(0.0), **dict(zip(names, settings)))
-    parameter = paddle.create_parameter(list(values.shape), kind, attr=attributes)
+    parameter = paddle.create_parameter(list(values.shape), dtype, attr=attributes)
     parameter.set_value(values)
     return parameter
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Callable, ContextManager, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 import paddle
 from paddle import Tensor, nn
@@ -225,20 +225,24 @@ class Paths:
                 f"{list(call.shapes)} need another recording, and the network can't be copied"
             )
         shapes = iter(call.shapes)
-        with outside_of_tracing(), unobserved(), kept_random_state(), _without_amp():
+        with outside_of_tracing(), unobserved(), kept_random_state(), paddle.amp.auto_cast(False):
             args, kwargs = map_leaves(lambda leaf: _example(leaf, shapes), (call.args, call.kwargs))
-            if call.method != "forward" and not self._reaches_replaced(call.method, args, kwargs):
+            is_own = call.method != "forward" and not self._reaches_replaced(
+                filled(self.skeleton), call.method, args, kwargs
+            )
+            if is_own:
                 return Path(call.key, call.shapes, None, None, None, call.others)
             try:
-                return self._recorded(call, args, kwargs, known)
+                return self._recorded(filled(self.skeleton), call, args, kwargs, known)
             except CannotFollow as error:
                 raise ValueError(
                     f"{self.kind.__name__}.{call.method}, of a converted network, for sizes "
                     f"{list(call.shapes)}: {error}"
                 ) from None
 
-    def _recorded(self, call: Call, args: tuple, kwargs: dict, known: Sequence[Path]) -> Path:
-        network = filled(self.skeleton)
+    def _recorded(
+        self, network: nn.Layer, call: Call, args: tuple, kwargs: dict, known: Sequence[Path]
+    ) -> Path:
         graph = record(network, *args, method=call.method, options=kwargs)
         self._check(network, graph, call.method, args, kwargs)
         for path in known:
@@ -249,12 +253,11 @@ class Paths:
         source = OctaveForwardWriter(graph, (), roles, plan, self.replaced.pooling).write()
         return written_path(call, graph, source)
 
-    def _reaches_replaced(self, method: str, args: tuple, kwargs: dict) -> bool:
+    def _reaches_replaced(self, network: nn.Layer, method: str, args: tuple, kwargs: dict) -> bool:
         """Whether a method calls a replaced layer by itself, and not through other methods."""
-        network = filled(self.skeleton)
         inside: list[str] = []
 
-        def enter(layer: nn.Layer, given: Any) -> None:
+        def enter(layer: nn.Layer, given: Any) -> Any:
             if not inside:
                 raise _Reached
 
@@ -303,10 +306,6 @@ def _noting(inside: list[str], method: Callable) -> Callable:
     return noting
 
 
-def _without_amp() -> ContextManager[None]:
-    return paddle.amp.auto_cast(enable=False)
-
-
 def _is_tensor(leaf: Any) -> bool:
     # An eager Tensor, or the symbolic one that stands for it while a program is built.
     return isinstance(leaf, Tensor) or (hasattr(leaf, "stop_gradient") and hasattr(leaf, "shape"))
@@ -338,6 +337,5 @@ def _example(leaf: Any, shapes: Iterator[Sequence[int]]) -> Any:
     if not _is_tensor(leaf):
         return leaf
     shape = next(shapes)
-    kind = str(leaf.dtype).rpartition(".")[2].lower()
-    own = leaf.detach() if isinstance(leaf, Tensor) else paddle.ones(list(shape), kind)
-    return own.cast(paddle.get_default_dtype()) if "float" in kind else own
+    own = leaf.detach() if isinstance(leaf, Tensor) else paddle.ones(list(shape), leaf.dtype)
+    return own.cast(paddle.get_default_dtype()) if "float" in str(leaf.dtype) else own

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import paddle
@@ -25,7 +26,7 @@ class Blank:
     """
 
     shape: tuple[int, ...]
-    dtype: str
+    dtype: Any
     trainable: bool
 
 
@@ -34,7 +35,7 @@ def skeleton_of(network: nn.Layer) -> nn.Layer:
     blanks = {
         id(parameter): Blank(
             tuple(parameter.shape),
-            str(parameter.dtype).rpartition(".")[2],
+            parameter.dtype,
             not parameter.stop_gradient,
         )
         for parameter in network.parameters()
@@ -44,7 +45,7 @@ def skeleton_of(network: nn.Layer) -> nn.Layer:
 
 def filled(skeleton: nn.Layer) -> nn.Layer:
     """Return a copy of a skeleton that can run: its parameters are noise."""
-    blanks = skeleton.parameters()
+    blanks: Any = skeleton.parameters()
     return copy.deepcopy(skeleton, {id(blank): _noise(blank) for blank in blanks})
 
 

@@ -86,6 +86,37 @@ def test_eager_mode_while_a_program_is_built():
 
 
 @pytest.mark.parametrize("full_graph", [True, False])
+def test_outside_of_tracing(full_graph):
+    """A function that computes at once while its caller is traced, with a layer of its own."""
+    layer = nn.Linear(2, 2)
+    seen = []
+
+    @paddle.jit.not_to_static
+    def look():
+        private.leave_sot()
+        tracer = private.set_eval_frame(None)
+        try:
+            with private.outside_of_tracing():
+                seen.append(float(layer(paddle.ones([1, 2])).sum()))
+        finally:
+            private.set_eval_frame(tracer)
+
+    def forward(x):
+        for _ in range(20):
+            x = paddle.sin(x)
+        look()
+        return layer(x)
+
+    expected = float(layer(paddle.ones([1, 2])).sum())
+    y = paddle.jit.to_static(forward, full_graph=full_graph)(paddle.zeros([1, 2]))
+    assert seen == pytest.approx([expected], rel=1e-5)
+    np.testing.assert_allclose(y.numpy(), layer.bias.numpy()[None], rtol=1e-5)
+    with private.outside_of_tracing():
+        assert paddle.in_dynamic_mode()
+    assert paddle.in_dynamic_mode()
+
+
+@pytest.mark.parametrize("full_graph", [True, False])
 def test_is_static_function(full_graph):
     def function(x):
         return x

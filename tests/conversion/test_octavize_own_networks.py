@@ -230,6 +230,7 @@ class Reads(nn.Layer):
         super().__init__()
         self.conv = nn.Conv2D(3, 8, 1)
         self.then = forward
+        self.seen = []
 
     def forward(self, x):
         return self.then(self, self.conv(x))
@@ -244,7 +245,12 @@ class Reads(nn.Layer):
         (lambda self, x: (x, x) if self.training else x, "something else in training"),
         (lambda self, x: x * 2 if x.mean() > 0 else x, r"Tensor.__bool__"),
         (lambda self, x: x + self.conv.bias.tolist()[0], "values of parameter 'conv.bias'"),
-        (lambda self, x: x * 2 if x._numel() > 2048 else x, "could not be followed"),
+        (
+            lambda self, x: (
+                x * 2 if x.size > 9 and not self.seen.append(1) and len(self.seen) < 2 else x
+            ),
+            "could not be followed",
+        ),
         (lambda self, x: nn.Conv2D(8, 8, 1)(x), "no sub-layer"),
     ],
 )
@@ -305,17 +311,19 @@ def test_one_sum_has_one_alpha():
 
 
 class NaNWhenSmall(nn.Layer):
-    """NaN for less than 20 rows, as a pooling layer may be; and the size decides, unnoticed."""
+    """NaN for less than 20 rows, as a pooling layer may be; and the fourth call is different."""
 
     def __init__(self):
         super().__init__()
         self.stem = nn.Conv2D(3, 8, 1)
         self.body = nn.Conv2D(8, 8, 1)
+        self.calls = 0
 
     def forward(self, image):
+        self.calls += 1
         rows = paddle.ones_like(image)[:, :1, :, :1].sum(axis=2, keepdim=True)
         x = self.body(self.stem(image)) * paddle.sqrt(rows - 20.0)
-        return x.mean([2, 3]) * (2.0 if image._numel() > 5000 else 1.0)
+        return x.mean([2, 3]) * (2.0 if self.calls == 4 else 1.0)
 
 
 def test_a_size_at_which_all_is_nan_proves_nothing():

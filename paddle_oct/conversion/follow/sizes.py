@@ -49,7 +49,7 @@ class Size:
         self.asked = asked
 
     @property
-    def __class__(self) -> type:
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return int
 
     def known(self) -> int:
@@ -82,7 +82,7 @@ class Size:
         return np.array(self.known(), dtype)
 
     def __neg__(self) -> Size:
-        return 0 - self
+        return Size(-self.number, ("-", 0, self.expression), self.asked)
 
     def __pos__(self) -> Size:
         return self
