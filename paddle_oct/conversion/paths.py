@@ -243,8 +243,13 @@ class Paths:
     def _recorded(
         self, network: nn.Layer, call: Call, args: tuple, kwargs: dict, known: Sequence[Path]
     ) -> Path:
-        graph = record(network, *args, method=call.method, options=kwargs)
-        self._check(network, graph, call.method, args, kwargs)
+        inputs = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        with evaluating(network):
+            own_args, own_kwargs = map_leaves(_clone, (args, kwargs))
+            with kept_random_state():  # what the network itself raises here is for the caller
+                expected = tensors_of(getattr(network, call.method)(*own_args, **own_kwargs))
+            graph = record(network, *args, method=call.method, options=kwargs)
+            check_same(network, ForwardWriter(graph).write().compile(), inputs, expected)
         for path in known:
             if path.asks_the_same(graph):
                 return path
@@ -276,17 +281,6 @@ class Paths:
         except Exception:
             return False  # it raises the same when the network itself calls it
         return False
-
-    def _check(
-        self, network: nn.Layer, graph: Graph, method: str, args: tuple, kwargs: dict
-    ) -> None:
-        """Compare the outputs of what was recorded with those of the method."""
-        inputs = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        with evaluating(network):
-            with kept_random_state():
-                own_args, own_kwargs = map_leaves(_clone, (args, kwargs))
-                expected = tensors_of(getattr(network, method)(*own_args, **own_kwargs))
-            check_same(network, ForwardWriter(graph).write().compile(), inputs, expected)
 
 
 class _Reached(Exception):

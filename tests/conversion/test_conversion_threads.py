@@ -52,6 +52,7 @@ def test_other_threads_run_and_train_the_network_meanwhile():
     """Neither its mode, nor its running statistics, nor what it computes changes."""
     net = Net()
     net.eval()
+    trained = Net()
     x = paddle.randn([2, 3, 16, 16])
     expected = net(x).numpy()
     mean = net.norm._mean.numpy()
@@ -72,7 +73,13 @@ def test_other_threads_run_and_train_the_network_meanwhile():
             assert not net.training
             calls.append(1)
 
-    in_threads(convert, run, run)
+    def train():
+        while not over.is_set():
+            trained(x).sum().backward()
+            assert float(trained.b.weight.grad.abs().max()) > 0
+            trained.clear_gradients()
+
+    in_threads(convert, run, run, train)
     assert len(calls) > 10
     np.testing.assert_array_equal(net.norm._mean.numpy(), mean)
 

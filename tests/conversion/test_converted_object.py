@@ -117,6 +117,16 @@ def test_the_forward_takes_the_same_arguments(net, octave, size):
     assert list(inspect.signature(octave.forward).parameters) == names
 
 
+def test_hooks_run_once(net):
+    hooked = copy.deepcopy(net)
+    hooked.register_forward_pre_hook(lambda layer, inputs: (inputs[0] * 2, *inputs[1:]))
+    hooked.register_forward_post_hook(lambda layer, inputs, output: output + 1)
+    octave = octavize(hooked, 0.5, input_size=SIZE)
+    for x in (constant(1), constant(2, 40, 40)):
+        assert_same(octave(x), hooked(x))
+        assert_same(octave(x), net(2 * x) + 1)
+
+
 def test_the_same_tensor_twice_and_two_tensors():
     class Two(nn.Layer):
         def __init__(self):

@@ -16,6 +16,7 @@ from typing import Any, Callable, Mapping
 import paddle
 from paddle import Tensor, nn
 
+from paddle_oct.base.errors import first_line
 from paddle_oct.base.modes import kept_modes
 from paddle_oct.base.private import is_static_function
 
@@ -42,8 +43,8 @@ def record(
 
     Args:
         model: the network.
-        *args: what the forward is given, usually its input ``[N, C, H, W]``. The Tensors among the
-            arguments are the inputs of the graph; everything else is taken as it is.
+        *args: what the forward can run on, usually its input ``[N, C, H, W]``. The Tensors among
+            the arguments are the inputs of the graph; everything else is taken as it is.
         method: the name of the method.
         options: what it is given by keyword.
 
@@ -62,10 +63,17 @@ def record(
     given = (args, dict(options or {}))
     kept = kept_modes(model), kept_statistics(model), kept_random_state()
     with kept[0], kept[1], kept[2], paddle.no_grad(), seen_calls(model) as calls:
-        model.eval()
-        evaluation = Recorder(model).record(calls, method, *given)
-        model.train()
-        training = Recorder(model).record(calls, method, *given)
+        try:
+            model.eval()
+            evaluation = Recorder(model).record(calls, method, *given)
+            model.train()
+            training = Recorder(model).record(calls, method, *given)
+        except CannotFollow:
+            raise
+        except Exception as error:  # a forward may raise anything
+            raise CannotFollow(
+                f"the network fails while it is recorded ({first_line(error)})"
+            ) from error
     return unite(evaluation, training)
 
 
