@@ -77,6 +77,10 @@ def record(
     return unite(evaluation, training)
 
 
+_TELL_NO_SIZE = (
+    *("dim", "element_size", "is_complex", "is_contiguous", "is_dense", "is_dist"),
+    *("is_floating_point", "is_integer", "is_sparse", "is_tensor", "ndimension"),
+)
 _ONE_A_ROW = ("unbind", "unstack")  # they return a list, one tensor for each row
 
 
@@ -209,6 +213,7 @@ class Recorder:
             changed = [t for t, version in zip(given, versions) if t.inplace_version != version]
             made = any(isinstance(leaf, Tensor) for leaf in leaves(result))
             if not made and not changed:
+                self._ask_what_is_told(node, result, (args, kwargs))
                 return result
             self._check(target, changed)
             # A tensor that is returned unchanged is cloned, to have an identity of its own.
@@ -226,6 +231,17 @@ class Recorder:
         if node.name in _ONE_A_ROW and isinstance(node.output, list):
             self._ask_number_of(node)
         return result
+
+    def _ask_what_is_told(self, node: Node, result: Any, given: Any) -> None:
+        """Note the sizes that a call may have made plain numbers of, like ``broadcast_shape``."""
+        told = any(isinstance(leaf, (int, float)) for leaf in leaves(result))
+        if not told or node.name in _TELL_NO_SIZE:
+            return
+        for leaf in leaves(given):
+            sizes = self.shape_of(leaf, leaf.shape) if isinstance(leaf, Tensor) else [leaf]
+            for size in sizes:
+                if isinstance(size, Size):
+                    size.known()
 
     def _ask_number_of(self, node: Node) -> None:
         """Note how many tensors a call has made, one for each row of its input."""

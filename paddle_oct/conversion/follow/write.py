@@ -13,6 +13,7 @@ import keyword
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import CannotFollow
 from .graph import Constant, Graph, Node, Parameter, Training, Value
 from .questions import Question
 from .sizes import Size
@@ -112,7 +113,13 @@ class ForwardWriter:
         self.lines.append(f"{self._pattern(node.output)} = {call}")
 
     def tensor(self, value: Value) -> str:
-        """Return the code of a value as one tensor."""
+        """Return the code of a value as one tensor.
+
+        Raises:
+            CannotFollow: it was kept from an earlier recording.
+        """
+        if value not in self.variables:
+            raise CannotFollow("the network keeps sizes from one run to the next")
         return self.variables[value]
 
     def size(self, value: Value, axis: int) -> str:
