@@ -56,7 +56,8 @@ def octavize(
     work, too. What the forward asks about sizes (``if x.shape[2] >= 128:``, ``range(x.shape[0])``)
     is noted: where an answer differs, and for other arguments, the forward is recorded once more,
     for that call, which takes some runs of the network. The attributes that a forward reads are
-    those that the network had when it was converted. State-dict keys read
+    those that the network had when it was converted, and layers that hold others are no longer
+    called as a whole, so hooks on them do not run. State-dict keys read
     ``layer1.0.conv2.conv_h2h.weight`` and ``layer1.0.bn2.high.weight``.
     ``print(net.octave_report)`` tells what was replaced, what was left and why, and the
     multiply-accumulates; ``print(net.octave_forward)`` shows the forward.
@@ -92,7 +93,8 @@ def octavize(
             without low-frequency channels; convolutions whose outputs are added have different
             alphas; the network does not take ``input_size``; or its forward cannot be followed,
             such as one that reads the values of a tensor or does something else in training (the
-            message says where).
+            message says where). The converted network raises it, too, where another recording is
+            needed and can't be followed.
 
     Examples:
         >>> import paddle
