@@ -14,6 +14,7 @@ from helpers import slow_but
 from paddle import nn
 
 from paddle_oct import octavize
+from paddle_oct.cost import profile
 
 SIZE = (1, 3, 24, 32)
 OTHERS = ((1, 24, 32), (1, 16, 16), (2, 17, 24), (3, 40, 40))
@@ -209,6 +210,17 @@ def test_training_goes_the_same_way():
     assert_same(mean, net.norm._mean)
     assert octave.b.conv_h2h.weight.grad is not None
     assert octave.extra.weight.grad is not None
+
+
+def test_a_recording_is_no_part_of_a_profile():
+    octave = octavize(built(less), 0.5, input_size=SIZE)
+    size = (1, 3, 16, 16)
+    first = profile(octave, size, training=False)
+    again = profile(octave, size, training=False)
+    assert first.macs == again.macs > 0
+    assert [row.macs for row in first.layers] == [row.macs for row in again.layers]
+    assert first.uncounted == again.uncounted
+    assert first.memory == again.memory
 
 
 # -- programs that are built ----------------------------------------------------------------------
