@@ -201,7 +201,7 @@ def test_eval_on_some_of_the_classes(run, tiny, tmp_path):
         (["predict", "--model", "oct_resnet50", "--weights", "no.pth", "a.png"], "no such file"),
         (
             ["predict", "--model", "oct_mobilenet_v1", "--class-names", "no.txt", "a.png"],
-            "no.txt: can't be read as class names",
+            "no.txt: no such file",
         ),
         (["eval"], "give either the folder of a run or --model"),
         (["eval", "--model", "oct_mobilenet_v1"], "--model needs a folder of images per class"),

@@ -1,10 +1,11 @@
-"""The message of an error, in one line of bounded length."""
+"""Messages of errors: in one line of bounded length."""
 
 from __future__ import annotations
 
 import re
 
 _LONGEST = 300
+_LONGEST_NAME = 100
 
 # Paddle puts the kind of an error in front of what its operators say.
 _KIND = re.compile(
@@ -32,3 +33,17 @@ def first_line(error: BaseException) -> str:
     said = named[-1] if named else next(iter(lines), "")
     said = _KIND.sub("", said, count=1).rstrip(".") or type(error).__name__
     return said if len(said) <= _LONGEST else said[: _LONGEST - 3] + "..."
+
+
+def shortened(name: str | bytes | int) -> str:
+    """Return a name that a file holds as a message may show it.
+
+    Returns:
+        It in 100 printable characters or less; control characters are written as in Python.
+    """
+    text = str(name if isinstance(name, int) else name[: 2 * _LONGEST_NAME])
+    if not text.isprintable():
+        text = ascii(text)[1:-1]
+    if len(text) <= _LONGEST_NAME:
+        return text
+    return f"{text[: _LONGEST_NAME - 3]}..."

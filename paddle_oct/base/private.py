@@ -7,7 +7,6 @@ else in the package imports a private module of Paddle's or reads a private attr
 from __future__ import annotations
 
 import contextlib
-import pickle
 from pathlib import Path
 from typing import Any, ContextManager, Iterator, Mapping, NamedTuple
 
@@ -23,10 +22,6 @@ from paddle.jit.sot.psdb import fallback as leave_sot  # noqa: F401
 from paddle.jit.sot.psdb import in_sot as in_sot
 
 set_eval_frame = core.set_eval_frame
-
-# Python's unpickler that is written in Python: the one in C has no table of opcodes to restrict,
-# and allocates what the lengths in the file say before it has read as much.
-PythonUnpickler = pickle._Unpickler
 
 # -- what is running -----------------------------------------------------------------------------
 
@@ -347,3 +342,20 @@ def download(address: str, folder: Path, md5: str | None = None) -> None:
     from paddle.utils import download as module
 
     module.get_path_from_url(address, str(folder), md5, decompress=False)
+
+
+def download_cifar(classes: int) -> Path:
+    """Download the archive of CIFAR-10 or CIFAR-100 unless it is there, and return its place.
+
+    The public data sets of Paddle do this too, but then run what the archive names. The function
+    that downloads is not public.
+
+    Args:
+        classes: 10 or 100.
+    """
+    from paddle.dataset.common import download as download_data
+    from paddle.vision.datasets import cifar as module
+
+    source: Any = module
+    address, md5 = (getattr(source, f"CIFAR{classes}_{what}") for what in ("URL", "MD5"))
+    return Path(download_data(address, "cifar", md5))

@@ -10,6 +10,9 @@ import numpy as np
 from paddle.vision import transforms as T
 from PIL import Image, ImageOps
 
+from paddle_oct.base.errors import first_line
+from paddle_oct.base.reading import open_regular, size_of
+
 _PerChannel = Tuple[float, float, float]
 
 
@@ -65,22 +68,44 @@ class Preprocessing:
         return [T.Transpose(), T.Normalize(mean, std, data_format="CHW")]
 
 
+# The formats of photographs. Pillow knows more; to read some of them it starts other programs.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_PIXELS_OF_ANY = 24_000_000  # an image may have these and four for each byte of its file
+_PIXELS_PER_BYTE = 4
+
+
 def read_image(path: str | Path) -> Image.Image:
     """Read an image file as RGB, turned upright by its EXIF orientation.
 
+    Args:
+        path: a BMP, GIF, JPEG, PNG, PPM, TIFF or WebP file.
+
     Raises:
-        ValueError: there is no such file, or it can't be read as an image.
+        ValueError: there is no such file, it can't be read as an image, or it has far more pixels
+            than a file of its size should.
     """
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):  # 16 bits; converting would clip them to 8
-                upright = Image.fromarray((np.asarray(upright) / 257).round().astype("uint8"))
-            return upright.convert("RGB")
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
-    except Exception as error:  # Pillow's decoders raise all kinds
-        raise ValueError(f"{path}: can't be read as an image ({error})") from error
+    with open_regular(path) as file:
+        most = _PIXELS_OF_ANY + _PIXELS_PER_BYTE * size_of(file)
+        try:
+            with Image.open(file, formats=_FORMATS) as image:
+                if image.width * image.height > most:
+                    raise ValueError(
+                        f"{image.width}x{image.height} pixels; a file of its size may have {most}"
+                    )
+                ImageOps.exif_transpose(image, in_place=True)
+                if image.mode.startswith("I"):  # 16 bits; converting would clip them to 8
+                    return _to_eight_bits(image).convert("RGB")
+                return image.convert("RGB")
+        except Exception as error:  # Pillow's decoders raise all kinds
+            raise ValueError(f"{path}: can't be read as an image ({first_line(error)})") from error
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    deep = np.asarray(image)
+    pixels = np.empty(deep.shape, "uint8")
+    for row, values in zip(pixels, deep):
+        row[:] = (values / 257).round()
+    return Image.fromarray(pixels)
 
 
 def channel_statistics(images: Iterable[Any]) -> tuple[_PerChannel, _PerChannel]:

@@ -10,6 +10,7 @@ from .layouts import ForeignLayout, layouts_of
 from .loading import load_weights, to_state
 from .names import NameTable
 from .paddle_params import read_pickle
+from .pickled_arrays import unpickle
 from .strict import load_state
 from .vanilla import VanillaLayout
 
@@ -26,4 +27,5 @@ __all__ = [
     "save_state",
     "save_weights",
     "to_state",
+    "unpickle",
 ]

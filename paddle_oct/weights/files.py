@@ -13,8 +13,10 @@ from paddle import nn
 from paddle_oct.base.files import write_atomically
 
 from .mxnet_params import read_mxnet
+from .npz import read_npz
 from .paddle_params import read_paddle
-from .torch_state import read_npz, read_safetensors, read_torch
+from .safetensors_files import read_safetensors
+from .torch_files import read_torch
 
 _READERS: dict[str, Callable[[Path], dict[str, np.ndarray]]] = {
     ".params": read_mxnet,
@@ -33,12 +35,11 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
             ``.npz``, or, under any other name, one of Paddle's (``.pdparams``).
 
     Raises:
-        ValueError: there is no such file, it is not what its name says, or it is damaged; or it
-            needs a package that is not installed. No code in a pickle is run.
+        ValueError: there is no such file, it is not what its name says, it is damaged, or it
+            unfolds to far more than its size; or it needs a package that is not installed. Nothing
+            in the file is run.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
     return _READERS.get(path.suffix.lower(), read_paddle)(path)
 
 

@@ -21,6 +21,9 @@ from typing import NoReturn
 
 import numpy as np
 
+from paddle_oct.base.errors import shortened
+from paddle_oct.base.reading import read_regular
+
 _LIST_MAGIC = 0x112
 _ARRAY_VERSIONS = {0xF993FAC8: 1, 0xF993FAC9: 2}
 _DTYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8"}
@@ -32,10 +35,9 @@ def read_mxnet(path: str | Path) -> dict[str, np.ndarray]:
     """Read the arrays of a file by name, in the file's order.
 
     Raises:
-        ValueError: it is not such a file, or it is damaged; the message says where.
-        OSError: it can't be read.
+        ValueError: it can't be read, is not such a file, or is damaged; the message says where.
     """
-    return parse_mxnet(Path(path).read_bytes(), str(path))
+    return parse_mxnet(read_regular(path), str(path))
 
 
 def parse_mxnet(data: bytes | memoryview, origin: str = "data") -> dict[str, np.ndarray]:
@@ -62,7 +64,7 @@ def parse_mxnet(data: bytes | memoryview, origin: str = "data") -> dict[str, np.
     named = dict(zip(names, arrays))
     if len(named) < len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
-        cursor.fail(f"two arrays are called {twice!r}")
+        cursor.fail(f"two arrays are called '{shortened(twice)}'")
     return named
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Iterable, Mapping
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_WORD = "[^.]{1,32}?"  # without a limit, a long name could take the square of its length
 
 
 class NameTable:
@@ -13,8 +14,8 @@ class NameTable:
 
     A row is about a layer and everything in it: with the row ``{"fc": "classifier"}``,
     ``fc.weight`` here is ``classifier.weight`` there. ``{word}`` stands for some text without a
-    dot, the same on both sides. The first row that fits counts. A name that no row fits is the same
-    on both sides.
+    dot, of 32 characters at most, the same on both sides. The first row that fits counts. A name
+    that no row fits is the same on both sides.
 
     Args:
         rows: names there by names here.
@@ -51,10 +52,10 @@ def _pattern(template: str) -> re.Pattern[str]:
     pattern = re.escape(pieces[0])
     seen: set[str] = set()
     for placeholder, text in zip(pieces[1::2], pieces[2::2]):
-        pattern += f"(?P={placeholder})" if placeholder in seen else f"(?P<{placeholder}>[^.]+?)"
+        pattern += f"(?P={placeholder})" if placeholder in seen else f"(?P<{placeholder}>{_WORD})"
         pattern += re.escape(text)
         seen.add(placeholder)
-    return re.compile(rf"{pattern}(?P<_rest>(?:\..*)?)")
+    return re.compile(rf"{pattern}(?P<_rest>(?:\..*)?)", re.DOTALL)
 
 
 def _translate(name: str, rows: Iterable[tuple[re.Pattern[str], str]]) -> str:

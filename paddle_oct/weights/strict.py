@@ -8,6 +8,8 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from paddle_oct.base.errors import shortened
+
 _NAMED_PROBLEMS = 3
 
 
@@ -32,7 +34,7 @@ def check_fit(
     shared = [name for name in shapes if name in tensors]
     kinds = (
         [f"missing {name}" for name in shapes if name not in tensors],
-        [f"left over {name}" for name in tensors if name not in shapes],
+        [f"left over {shortened(name)}" for name in tensors if name not in shapes],
         [
             f"{name} is {list(tensors[name].shape)} in place of {list(shapes[name])}"
             for name in shared

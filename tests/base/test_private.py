@@ -1,14 +1,11 @@
 """Paddle still has every private name that the package leans on, and it means what we think."""
 
 import inspect
-import io
 import os
-import pickle
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import paddle
@@ -36,19 +33,6 @@ def test_every_function_is_tested_in_a_file_like_this_one():
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="SOT may answer here as if outside")
-def test_python_unpickler_has_a_table_of_opcodes():
-    class Strict(private.PythonUnpickler):
-        dispatch: ClassVar = {
-            code: read
-            for code, read in private.PythonUnpickler.dispatch.items()
-            if code != pickle.REDUCE[0]
-        }
-
-    assert Strict(io.BytesIO(pickle.dumps({"a": [1, 2.5]}))).load() == {"a": [1, 2.5]}
-    with pytest.raises(KeyError):
-        Strict(io.BytesIO(pickle.dumps(Path(".")))).load()
-
-
 def test_in_sot():
     assert not private.in_sot()
 

@@ -4,9 +4,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from paddle.dataset import common as datasets
 from paddle.utils import download as paddle_s
+from paddle.vision.datasets import cifar
 
-from paddle_oct.base.private import download, weights_folder
+from paddle_oct.base.private import download, download_cifar, weights_folder
 
 
 def test_the_folder_is_where_paddle_puts_its_weights(monkeypatch, tmp_path):
@@ -22,3 +24,14 @@ def test_a_file_with_the_right_sum_is_not_downloaded_again(monkeypatch, tmp_path
     download(nowhere, tmp_path, hashlib.md5(b"content").hexdigest())
     with pytest.raises(Exception, match=r"http://127\.0\.0\.1:9/file\.pdparams failed"):
         download(nowhere, tmp_path, hashlib.md5(b"other").hexdigest())
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_cifar_is_taken_from_where_paddle_keeps_it(monkeypatch, tmp_path, classes):
+    name = f"cifar-{classes}-python.tar.gz"
+    monkeypatch.setattr(datasets, "DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(cifar, f"CIFAR{classes}_MD5", hashlib.md5(b"content").hexdigest())
+    (tmp_path / "cifar").mkdir()
+    (tmp_path / "cifar" / name).write_bytes(b"content")
+    assert download_cifar(classes) == tmp_path / "cifar" / name
+    assert getattr(cifar, f"CIFAR{classes}_URL").endswith(f"/{name}")

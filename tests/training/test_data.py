@@ -2,12 +2,16 @@ import io
 import lzma
 import os
 import pickle
+import struct
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
+from paddle.vision.datasets import Cifar10, Cifar100
 from PIL import Image
 from sklearn import datasets as sklearn_datasets
 
@@ -113,6 +117,62 @@ def test_cifar10_reads_the_published_layout(cifar10):
         assert label == labels[50 + index]
 
 
+@pytest.mark.parametrize("python", [2, 3])
+def test_cifar100_is_what_paddle_reads(tmp_path, python):
+    random = np.random.RandomState(0)
+    path = tmp_path / "cifar-100-python.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, count in (("meta", 1), ("test", 3), ("train", 5)):
+            pixels = random.randint(0, 256, (count, 3072), dtype="uint8")
+            labels = random.randint(0, 100, count).tolist()
+            batch = {b"data": pixels, b"fine_labels": labels, b"filenames": [b"a.png"] * count}
+            data = pickle.dumps(batch, protocol=2)
+            if python == 2:
+                data = python_2_pickle(pixels, labels)
+            info = tarfile.TarInfo(f"cifar-100-python/{name}")
+            info.size, info.mtime = len(data), 0.5  # a fraction takes a header of its own
+            archive.addfile(info, io.BytesIO(data))
+    same_as_paddle(load_data("cifar100", data_file=str(path)), Cifar100, path)
+
+
+def python_2_pickle(pixels, labels):
+    """Return a batch as Python 2's cPickle wrote the published ones."""
+    shape = b"M" + struct.pack("<H", len(pixels)) + b"M\x00\x0c"
+    return (
+        b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x15training batch 1 of 5q\x03"
+        b"U\x0bfine_labelsq\x04]q\x05("
+        + b"".join(b"K" + bytes([label]) for label in labels)
+        + b"eU\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00"
+        b"\x85U\x01b\x87Rq\x09(K\x01" + shape
+        + b"\x86cnumpy\ndtype\nq\x0aU\x02u1K\x00K\x01\x87Rq\x0b("
+        b"K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
+        + struct.pack("<i", pixels.size) + pixels.tobytes() + b"tbu."
+    )  # fmt: skip
+
+
+def same_as_paddle(data, reader, path):
+    """Compare every image and label with those of Paddle's reader."""
+    for mode, split in (("train", data.train), ("test", data.test)):
+        theirs = reader(data_file=str(path), mode=mode, backend="pil")
+        assert len(split) == len(theirs) > 0
+        for (image, label), (expected, expected_label) in zip(split, theirs):
+            assert image.tobytes() == expected.tobytes()
+            assert label == expected_label
+
+
+def test_cifar10_is_what_paddle_reads(cifar10):
+    path, *_ = cifar10
+    same_as_paddle(load_data("cifar10", data_file=str(path)), Cifar10, path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/cifar10")
+def test_the_whole_cifar10_is_what_paddle_reads(tmp_path):
+    path = tmp_path / "cifar-10-python.tar.gz"
+    subprocess.run([sys.executable, SHARED / "make_archive.py", path], check=True)
+    same_as_paddle(load_data("cifar10", data_file=str(path)), Cifar10, path)
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/cifar10")
 def test_real_cifar10_comes_out_normalised(tmp_path):
     with lzma.open(SHARED / "cifar10_test.npz.xz") as file:
@@ -202,7 +262,7 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
     def offline(*args, **kwargs):
         raise RuntimeError("Downloading failed")
 
-    monkeypatch.setattr(paddle.vision.datasets.cifar, "_check_exists_and_download", offline)
+    monkeypatch.setattr(paddle.dataset.common, "download", offline)
     with pytest.raises(ValueError, match=r"--data-file .*Downloading failed"):
         load_data("cifar10")
 

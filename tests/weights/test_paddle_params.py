@@ -118,9 +118,12 @@ def test_pickles_that_misuse_what_is_allowed(tmp_path):
         (b"\x80\x02cbuiltins\ntuple\n}b.", "it changes what is no array"),
         (b"\x80\x02c_codecs\nencode\nX\x01\0\0\0aX\x05\0\0\0rot13\x86R.", "as 'rot13'"),
         (b"\x80\x02(ios\nsystem\n.", "opcode b'i' has no place in it"),
-        (b"\x80\x02]q\0h\0a.", "holds no parameters but list"),  # a list that holds itself
-        (b"\x80\x02r\xff\xff\xff\xff.", ""),  # a memo of 2**32 entries
-        (b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.", ""),  # bytes without end
+        (b"\x80\x02]q\0h\0a.", "it nests more than 32 containers"),  # a list that holds itself
+        (b"\x80\x02Nr\xff\xff\xff\xff.", "does not count what"),  # a memo of 2**32 entries
+        (
+            b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.",
+            "it ends too early",
+        ),  # bytes without end
         (b"", "it ends too early"),
         (pickle.dumps({"a": 1}), "holds more than parameters: 'a' is int"),
         (pickle.dumps([1]), "holds no parameters but list"),

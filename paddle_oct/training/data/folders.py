@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
 from paddle_oct.base.names import unknown_name
+from paddle_oct.base.reading import read_regular
 
 from ..preprocessing import Preprocessing, channel_statistics
 from .image_data import FileImages, ImageData, draw
@@ -98,8 +100,8 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
         ValueError: the file is missing or no text.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_regular(path).decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
         raise ValueError(f"{path}: can't be read as class names ({error})") from error
     return tuple(line.strip() for line in lines if line.strip())
 
@@ -126,8 +128,8 @@ def _own_splits(root: Path) -> tuple[tuple[str, ...], _Samples, _Samples]:
     """Hold out every fifth image of a class for testing."""
     classes = _class_names(root)
     train, test = [], []
-    for label in range(len(classes)):
-        images = [sample for sample in _list_images(root, classes) if sample[1] == label]
+    for _, group in itertools.groupby(_list_images(root, classes), key=lambda sample: sample[1]):
+        images = list(group)
         test += images[::5]
         train += [sample for i, sample in enumerate(images) if i % 5]
     return classes, train, test
