@@ -71,18 +71,32 @@ def array(rng: random.Random) -> bytes:
     return empty + b"(K\1" + dimensions + dtype + rng.choice((b"\x89", b"\x88")) + content + b"tb"
 
 
+STORAGES = {"0": ("FloatStorage", 4), "1": ("BFloat16Storage", 8), "2": ("LongStorage", 2)}
+
+
 def tensor(rng: random.Random) -> bytes:
-    """Return the opcodes of a PyTorch tensor."""
-    kind = rng.choice(("FloatStorage", "HalfStorage", "BFloat16Storage", "LongStorage", "x"))
-    key = text(rng.choice("0012"))
-    count = b"K" + bytes([rng.choice((1, 4, 4, 4, 200))])
-    storage = b"(" + text("storage") + f"ctorch\n{kind}\n".encode() + key + text("cpu") + count
-    numbers = [b"(" + b"K\2" * rng.randrange(3) + b"t" for _ in range(2)]
-    if rng.random() < 0.7:
-        numbers = [b"(K\2K\2t", rng.choice((b"(K\2K\1t", b"(K\1K\2t", b"(K\0K\0t"))]
-    more = rng.choice((b"\x89}", b"\x89}}", b"\x89}}" + text("conj") + b"\x88s"))
-    start = b"K" + bytes([rng.choice((0, 0, 0, 1, 7))])
-    return called("torch._utils _rebuild_tensor_v2", storage + b"tQ", start, *numbers, more)
+    """Return the opcodes of a PyTorch tensor; its storages have 16 bytes."""
+    key = rng.choice("000112")
+    kind, count = STORAGES[key]
+    if rng.random() < 0.1:
+        kind, count = rng.choice(("FloatStorage", "HalfStorage", "x")), rng.choice((1, 200))
+    name = f"ctorch\n{kind}\n".encode()
+    storage = (
+        b"(" + text("storage") + name + text(key) + text("cpu") + b"K" + bytes([count]) + b"tQ"
+    )
+    shape, strides = rng.choice(
+        (
+            (b"(K\2K\1t", b"(K\1K\1t"),
+            (b"K\2\x85", b"K\1\x85"),
+            (b")", b")"),
+            (b"(K\7K\7t", b"(K\0K\0t"),
+            (b"(K\2K\2t", b"(K\1K\2t"),
+            (b"(K\0K\2t", b"(K\1t"),
+        )
+    )
+    more = rng.choice((b"\x89}", b"\x89}", b"\x89}}", b"\x89}}" + text("conj") + b"\x88s"))
+    start = b"K" + bytes([rng.choice((0, 0, 0, 0, 1, 7))])
+    return called("torch._utils _rebuild_tensor_v2", storage, start, shape, strides, more)
 
 
 class Program:

@@ -6,7 +6,8 @@
 Input ``i`` of a target depends on the seed and ``i`` alone. A campaign that was stopped goes on
 where it was; what it found is kept in ``fuzz/state-SEED.json``, and inputs that failed beside it.
 An input fails if anything but a ``ValueError`` comes out, if the message does not name the file or
-is longer than 1,000 characters, if it takes more than 5 seconds or 500 MB, or if the process dies.
+is longer than 1,000 characters, if it takes more than 5 seconds of a processor or 500 MB, or if the
+process dies or makes no progress.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def read_one(target, path: Path, content: bytes) -> tuple[str, float, float]:
     """Read an input; return "accepted", "refused" or what is wrong, seconds, and megabytes."""
     path.write_bytes(content)
     reset_peak()
-    before, start, outcome = peak_megabytes(), time.perf_counter(), "accepted"
+    before, start, outcome = peak_megabytes(), time.process_time(), "accepted"
     try:
         target.read(path)
     except ValueError as error:
@@ -59,7 +60,7 @@ def read_one(target, path: Path, content: bytes) -> tuple[str, float, float]:
             outcome = f"message: {message[:200]!r}"
     except BaseException as error:
         outcome = f"{type(error).__name__}: {str(error)[:200]}"
-    seconds, megabytes = time.perf_counter() - start, peak_megabytes() - before
+    seconds, megabytes = time.process_time() - start, peak_megabytes() - before
     if seconds > SECONDS:
         outcome = f"{seconds:.1f} s"
     elif megabytes > MEGABYTES:
@@ -108,6 +109,7 @@ def run_chunk(name: str, seed: int, first: int, last: int) -> tuple[dict[str, An
     child = os.fork()
     if child == 0:
         os.close(reader)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libtiff says of a file
         status = 1
         try:
             read_chunk(name, seed, first, last, progress, writer)

@@ -19,7 +19,7 @@ from typing import Any, Callable
 import numpy as np
 import paddle
 from mutation import mutated
-from pickle_programs import program, tensor, text
+from pickle_programs import STORAGES, program, tensor, text
 from PIL import Image
 
 from paddle_oct.models import create_model
@@ -166,7 +166,8 @@ def npz(rng: random.Random) -> bytes:
     chosen = rng.choice(list(members))
     header, data = members[chosen][:128], members[chosen][128:]
     words = (b"'shape'", b"(3,)", b"|O8", b"(", b"-", b"9" * 20, b"True", b"descr", b"[('a','f4')]")
-    members[chosen] = mutated(header, rng, words) + data
+    if rng.random() < 0.6:
+        members[chosen] = mutated(header, rng, words) + data
     return zipped(members, rng)
 
 
@@ -198,11 +199,11 @@ def torch_file(rng: random.Random) -> bytes:
             pickle.dumps(part, 2)
             for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
         )
-        end = pickle.dumps(["0", "1"], 2) + (struct.pack("<q", 4) + elements) * 2
+        counts = [struct.pack("<q", count) for _, count in STORAGES.values()]
+        end = pickle.dumps(list(STORAGES), 2) + b"".join(count + elements for count in counts)
         return mutated(start + content + end, rng) if rng.random() < 0.3 else start + content + end
-    members = {"a/data.pkl": content, "a/byteorder": b"little", "a/data/0": elements}
-    if rng.random() < 0.5:
-        members["a/data/1"] = rng.randbytes(rng.choice((8, 16)))
+    members = {"a/data.pkl": content, "a/byteorder": b"little"}
+    members.update({f"a/data/{key}": elements for key in "012" if rng.random() < 0.9})
     return zipped(members, rng)
 
 

@@ -248,6 +248,13 @@ def torch_zip(program, storages=None):
     )
 
 
+def torch_row(program, keys, storages=bytes(24)):
+    """Return a file of the older format with these opcodes for the state dict and for the keys."""
+    start = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
+    parts = [pickle.dumps(part, 2) for part in start]
+    return b"".join([*parts, START + program + STOP, START + keys + STOP, storages])
+
+
 def torch_files(programs):
     """Return files of PyTorch's: with these hostile pickles, and with what else may be wrong."""
     big = b"\x8a\x08" + struct.pack("<q", 2**40)
@@ -279,6 +286,10 @@ def torch_files(programs):
                 {"a/data.pkl": b"\3\0", "a/data/0": zeros_deflated(4)}, declared=2**32 - 2
             ),
             "no pickle": stored({"a": b""}),
+            "nested tuples as a key of a row": torch_row(b"}", b"](" + doubled(60) + b"e"),
+            "a storage twice": torch_row(
+                b"}" + text("a") + tensor() + b"s", b"](" + text("0") * 2 + b"e"
+            ),
             "an unfinished row": pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2),
         }
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 _LONGEST = 300
-_LONGEST_NAME = 100
 
 # Paddle puts the kind of an error in front of what its operators say.
 _KIND = re.compile(
@@ -35,15 +34,13 @@ def first_line(error: BaseException) -> str:
     return said if len(said) <= _LONGEST else said[: _LONGEST - 3] + "..."
 
 
-def shortened(name: str | bytes | int) -> str:
+def shortened(name: str | bytes | int, longest: int = 100) -> str:
     """Return a name that a file holds as a message may show it.
 
     Returns:
-        It in 100 printable characters or less; control characters are written as in Python.
+        It in ``longest`` printable characters or less; control characters are written as in Python.
     """
-    text = str(name if isinstance(name, int) else name[: 2 * _LONGEST_NAME])
+    text = str(name if isinstance(name, int) else name[: longest + 1])
     if not text.isprintable():
         text = ascii(text)[1:-1]
-    if len(text) <= _LONGEST_NAME:
-        return text
-    return f"{text[: _LONGEST_NAME - 3]}..."
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -7,9 +7,10 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import first_line, shortened
+from .errors import shortened
 
 _MIB = 2**20
+_LONGEST_PATH = 300  # in a message
 
 
 def open_regular(path: str | Path) -> BinaryIO:
@@ -25,14 +26,16 @@ def open_regular(path: str | Path) -> BinaryIO:
         # Without blocking, opening a pipe returns at once; regular files are read as usual.
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
-    if Path(path).is_dir():
-        raise ValueError(f"{path}: is a folder, no file")
     try:
         file = open(path, "rb", opener=opener)  # noqa: SIM115
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path}: is a folder, no file") from None
     except (OSError, ValueError) as error:  # a name with a null character is a ValueError
-        raise ValueError(f"{shortened(str(path))}: can't be read ({first_line(error)})") from error
+        shown = shortened(str(path), _LONGEST_PATH)
+        said = getattr(error, "strerror", None) or error
+        raise ValueError(f"{shown}: can't be read ({said})") from error
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise ValueError(f"{path}: is a pipe or a device, no regular file")
@@ -68,7 +71,7 @@ class Budget:
         least: what a file of any size may cost.
     """
 
-    def __init__(self, size: int, factor: int, least: int = 4 * _MIB) -> None:
+    def __init__(self, size: int, factor: int, least: int = _MIB) -> None:
         self.left = least + factor * size
 
     def charge(self, amount: int) -> None:

@@ -76,8 +76,13 @@ def load_state(
         state = with_own_classifier(state, network)
     own = network.state_dict()
     check_fit(state, {key: tensor.shape for key, tensor in own.items()}, network, origin)
-    tensors = {key: paddle.to_tensor(np.ascontiguousarray(state[key])) for key in own}
+    tensors = {key: paddle.to_tensor(_for_paddle(state[key])) for key in own}
     network.set_state_dict({key: tensors[key].astype(own[key].dtype) for key in own})
+
+
+def _for_paddle(array: np.ndarray) -> np.ndarray:
+    """Return an array in one piece and in this computer's byte order."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
 def with_own_classifier(

@@ -118,14 +118,15 @@ def _read_row(file: BinaryIO, budget: Budget) -> Any:
         raise ValueError("it was written by a computer with another byte order")
     machine, state = load()
     keys = load()[1]
-    if not isinstance(keys, list):
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise ValueError("it has no list of its storages")
     content: dict[str, bytes] = {}
     for key in keys:
         storage = storages.by_key[key]
-        count = int.from_bytes(file.read(8), "little")
-        if key in content or count != storage.count or storage.nbytes > size - file.tell():
+        if file.read(8) != storage.count.to_bytes(8, "little", signed=True) or key in content:
             raise ValueError(f"storage '{shortened(key)}' has other elements")
+        if not 0 <= storage.nbytes <= size - file.tell():
+            raise ValueError("it ends too early")
         content[key] = file.read(storage.nbytes)
     storages.read = content.__getitem__
     return machine.finish(state)

@@ -5,7 +5,7 @@ import pytest
 from paddle import nn
 from paddle.static import InputSpec
 
-from paddle_oct.base.errors import first_line
+from paddle_oct.base.errors import first_line, shortened
 
 
 class Fails(nn.Layer):
@@ -67,3 +67,21 @@ def test_a_network_that_is_translated(network, tmp_path):
 )  # fmt: skip
 def test_texts(message, said):
     assert first_line(RuntimeError(message)) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("layer1.0.weight", "layer1.0.weight"),
+        ("größe", "größe"),
+        ("a\nb\x1b[31m", r"a\nb\x1b[31m"),
+        ("n" * 100, "n" * 100),
+        ("n" * 101, "n" * 97 + "..."),
+        (b"n" * 10**6, "b'" + "n" * 95 + "..."),
+        ("\0" * 10**6, r"\x00" * 24 + r"\..."),
+        (b"\xff" * 3, r"b'\xff\xff\xff'"),
+        (2**40, "1099511627776"),
+    ],
+)
+def test_a_name_from_a_file_is_shortened(name, shown):
+    assert shortened(name) == shown

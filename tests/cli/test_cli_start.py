@@ -90,7 +90,7 @@ def test_every_option_says_what_it_is(run):
         (["train", "--epochs", "0"], "epochs must be at least 1"),
         (["train", "--optimizer", "admw"], "did you mean adamw"),
         (["train", "--limit", "0"], "limit must be at least 1"),
-        (["train", "--data", "cifar10", "--data-file", "nowhere"], "no such file: nowhere"),
+        (["train", "--data", "cifar10", "--data-file", "nowhere"], "nowhere: no such file"),
         (["train", "--data", "folder"], "name the folder with --data-file"),
         (["train", "--resume", "nowhere"], "nowhere holds no run"),
         (

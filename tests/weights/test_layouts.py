@@ -9,6 +9,7 @@ import pytest
 from golden.mxnet_writer import mxnet_bytes
 from helpers import randomise_norms
 from paddle.vision import models as vanilla_models
+from torch_writer import Tensor, torch_bytes
 
 from paddle_oct import create_model
 from paddle_oct.models import OctResNetV1e, published_weights
@@ -131,9 +132,10 @@ def to_torch_names(state, prefix=""):
 
 
 def write_torch(path, tensors, wrap=False):
-    torch = pytest.importorskip("torch")
-    state = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
-    torch.save({"state_dict": state, "epoch": 3, "arch": "oct"} if wrap else state, path)
+    state = {name: Tensor(array) for name, array in tensors.items()}
+    path.write_bytes(
+        torch_bytes({"state_dict": state, "epoch": 3, "arch": "oct"} if wrap else state)
+    )
 
 
 def write_safetensors(path, tensors):
@@ -228,14 +230,13 @@ def test_the_same_output_as_in_pytorch(tmp_path):
 
 
 def test_files_that_are_not_what_they_say(tmp_path):
-    torch = pytest.importorskip("torch")
     network = create_model("oct_mobilenet_v1", scale=0.25)
     good = tmp_path / "good.npz"
     np.savez(good, a=np.ones(3))
     cut = good.read_bytes()[:-30]
-    torch.save(torch.nn.Linear(2, 2), tmp_path / "whole.pth")
-    torch.save([1, 2], tmp_path / "list.pth")
-    torch.save({"epoch": 3}, tmp_path / "other.pth")
+    (tmp_path / "whole.pth").write_bytes(torch_bytes(paddle.nn.Sequential()))
+    (tmp_path / "list.pth").write_bytes(torch_bytes([1, 2]))
+    (tmp_path / "other.pth").write_bytes(torch_bytes({"epoch": 3}))
     np.savez(tmp_path / "object.npz", a=np.array([{}], dtype=object))
     for file, content, message in (
         ("a.npz", b"text", "not a .npz file"),

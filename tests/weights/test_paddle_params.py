@@ -76,6 +76,15 @@ def test_arrays_of_other_shapes_and_orders(tmp_path):
             np.testing.assert_array_equal(read[key], array)
 
 
+def test_another_byte_order_is_loaded(tmp_path):
+    weight, bias = np.arange(6, dtype=">f4").reshape(2, 3), np.arange(3, dtype=">f8")
+    (tmp_path / "a.pdparams").write_bytes(pickle.dumps({"weight": weight, "bias": bias}, 2))
+    layer = paddle.nn.Linear(2, 3)
+    load_weights(layer, tmp_path / "a.pdparams")
+    np.testing.assert_array_equal(layer.weight.numpy(), weight)
+    np.testing.assert_array_equal(layer.bias.numpy(), bias)
+
+
 class Runs:
     """Pickles as a call of a function."""
 

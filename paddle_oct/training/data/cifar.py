@@ -79,8 +79,6 @@ def _load(
 ) -> ImageData:
     names = tuple(classes.split())
     path = _download(name, len(names)) if data_file is None else Path(data_file)
-    if not path.exists():
-        raise ValueError(f"{name}: no such file: {path}")
     batches: dict[str, _Batch] = {}
     with open_regular(path) as file:
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
+from paddle_oct.base.errors import shortened
 from paddle_oct.base.names import unknown_name
 from paddle_oct.base.reading import read_regular
 
@@ -107,10 +109,9 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
 
 
 def _existing(folder: str | Path) -> Path:
-    root = Path(folder)
-    if not root.is_dir():
-        raise ValueError(f"folder: no such folder: {root}")
-    return root
+    if not os.path.isdir(folder):  # unlike that of Path, it takes names that no folder can have
+        raise ValueError(f"folder: no such folder: {shortened(str(folder), 300)}")
+    return Path(folder)
 
 
 def _test_folder(root: Path) -> Path | None:
