@@ -5,7 +5,15 @@ from __future__ import annotations
 import random
 import struct
 
+LARGE = 1 / 300  # of the inputs: most are small, so that there can be many
 _EXTREMES = (0, 1, -1, 127, 255, 2**15, 2**31 - 1, -(2**31), 2**32 - 1, 2**62, 2**63 - 1, -(2**63))
+
+
+def repeated(data: bytearray, rng: random.Random) -> None:
+    """Repeat a part of the data, up to 200 kB."""
+    place = rng.randrange(len(data) + 1)
+    part = data[place : place + rng.randrange(1, 40)]
+    data[place:place] = part * (200_000 // max(1, len(part)))
 
 
 def mutated(data: bytes, rng: random.Random, words: tuple[bytes, ...] = ()) -> bytes:
@@ -42,4 +50,6 @@ def mutated(data: bytes, rng: random.Random, words: tuple[bytes, ...] = ()) -> b
             changed[place : place + len(word)] = word
         elif kind == 7 and rng.randrange(4) == 0:
             del changed[place:]
+    if rng.random() < LARGE:
+        repeated(changed, rng)
     return bytes(changed)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 import struct
 
+from mutation import LARGE, repeated
+
 NAMES = [
     *("numpy ndarray", "numpy dtype", "numpy.core.multiarray _reconstruct"),
     *("numpy._core.multiarray scalar", "collections OrderedDict", "builtins tuple"),
@@ -186,6 +188,8 @@ def program(rng: random.Random) -> bytes:
         code += b"u"
     else:
         code += made.doubled() if rng.random() < 0.3 else made.value()
+    if rng.random() < LARGE:
+        repeated(code, rng)
     code += b"."
     while rng.random() < 0.3:
         place = rng.randrange(len(code))
