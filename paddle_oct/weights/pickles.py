@@ -57,6 +57,20 @@ class Named(StandIn):
         self.call = call
 
 
+class Unknown(StandIn):
+    """What a pickle refers to and no table knows, and whatever it would make with it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def build(self, state: Any, budget: Budget) -> None:
+        """Take no notice of it."""
+
+    def result(self, budget: Budget) -> Any:
+        """Refuse to be a value."""
+        raise ValueError(f"it refers to {self.name}, which is no array; nothing of it was run")
+
+
 class Unpickler:
     """The machine that a pickle is a program for.
 
@@ -66,6 +80,8 @@ class Unpickler:
         budget: what reading may cost.
         functions: what the pickle may call, by module and name; None: an argument only.
         persistent: returns what a persistent id stands for, where such ids are allowed.
+        lenient: whether the pickle may refer to other functions, too, where :meth:`finish` is not
+            called. They are not called either.
     """
 
     def __init__(
@@ -75,12 +91,14 @@ class Unpickler:
         budget: Budget,
         functions: Mapping[str, Function | None],
         persistent: Function | None = None,
+        lenient: bool = False,
     ) -> None:
         self.file = file
         self.left = size
         self.budget = budget
         self.functions = functions
         self.persistent = persistent
+        self.lenient = lenient
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: list[Any] = []
@@ -165,9 +183,12 @@ class Unpickler:
             raise ValueError("it refers to what is no name")
         known = self.functions if len(module) + len(name) < _LONGEST_NAME else {}
         full = f"{shortened(module)}.{shortened(name)}"
-        if full not in known:
-            raise ValueError(f"it refers to {full}, which is no array; nothing of it was run")
-        self.push(Named(full, known[full]))
+        if full in known:
+            self.push(Named(full, known[full]))
+        elif self.lenient:
+            self.push(Unknown(full))
+        else:
+            Unknown(full).result(self.budget)
 
 
 def set_items(target: Any, items: list[Any], budget: Budget) -> None:
@@ -234,6 +255,8 @@ def _long(machine: Unpickler) -> None:
 
 def _append(machine: Unpickler, items: list[Any]) -> None:
     target = machine.stack[-1]
+    if isinstance(target, Unknown):
+        return
     if type(target) is not list:
         raise ValueError("it appends to what is no list")
     machine.budget.charge(_REFERENCE * len(items))
@@ -241,7 +264,8 @@ def _append(machine: Unpickler, items: list[Any]) -> None:
 
 
 def _set(machine: Unpickler, items: list[Any]) -> None:
-    set_items(machine.stack[-1], items, machine.budget)
+    if not isinstance(machine.stack[-1], Unknown):
+        set_items(machine.stack[-1], items, machine.budget)
 
 
 def _remember(machine: Unpickler, index: int) -> None:
@@ -267,6 +291,9 @@ def _line(machine: Unpickler) -> str:
 
 def _call(machine: Unpickler) -> None:
     function, arguments = machine.take(2)
+    if isinstance(function, Unknown):
+        machine.stack.append(function)
+        return
     if not isinstance(function, Named) or function.call is None:
         raise ValueError("it calls what is no function")
     if type(arguments) is not tuple or len(arguments) > _MOST_ARGUMENTS:
@@ -330,6 +357,7 @@ _ACTIONS: dict[bytes, _Action] = {
     pickle.GLOBAL: lambda machine: machine.refer(_line(machine), _line(machine)),
     pickle.STACK_GLOBAL: lambda machine: machine.refer(*machine.take(2)),
     pickle.REDUCE: _call,
+    pickle.NEWOBJ: _call,
     pickle.BUILD: _build,
     pickle.BINPERSID: _refer_outside,
 }

@@ -25,7 +25,7 @@ from paddle_oct.base.reading import Budget, open_regular, size_of
 
 from .paddle_params import from_bfloat16
 from .pickled_arrays import NUMPY_FUNCTIONS, check_shape
-from .pickles import Function, Named, StandIn, Unpickler
+from .pickles import Function, Named, StandIn, Unknown, Unpickler
 from .zipped import Zipped
 
 _COST_FACTOR = 24
@@ -49,8 +49,9 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
     """Read a state dict that ``torch.save`` wrote, also one wrapped as ``{"state_dict": ...}``.
 
     Raises:
-        ValueError: the file can't be read, is no such file, is damaged, or holds anything but plain
-            data and dense tensors, such as a whole network. No code in it is run.
+        ValueError: the file can't be read, is no such file, is damaged, or its state dict holds
+            anything but dense tensors. Nothing in it is run, whatever there is beside the state
+            dict.
     """
     with open_regular(path) as file:
         try:
@@ -60,31 +61,27 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
             raise ValueError(
                 f"{path}: can't be read as a PyTorch state dict, weights only ({first_line(error)})"
             ) from error
-    tensors = {}
-    for name, value in _unwrap(state, path).items():
+    for name, value in state.items():
         if not isinstance(value, np.ndarray):
             raise ValueError(
                 f"{path}: holds more than a state dict: "
                 f"'{shortened(name)}' is {type(value).__name__}"
             )
-        tensors[name] = value
-    return tensors
+    return state
 
 
-def _unwrap(state: Any, path: str | Path) -> dict[str, Any]:
+def _unwrap(machine: Unpickler, state: Any) -> dict[str, Any]:
     """Return the state dict, also that within a checkpoint which holds other things, too."""
-    if isinstance(state, dict):
-        for key in ("state_dict", "model_state_dict", "model"):
-            if isinstance(state.get(key), dict):
-                state = state[key]
-                break
-        if not all(isinstance(name, str) for name in state):
-            raise ValueError(f"{path}: holds no state dict but a dictionary with other keys")
-        return state
-    raise ValueError(f"{path}: holds no state dict but {type(state).__name__}")
+    if not isinstance(state, dict):
+        raise ValueError(f"it holds no state dict but {type(machine.finish(state)).__name__}")
+    keys = ("state_dict", "model_state_dict", "model")
+    state = next((state[key] for key in keys if isinstance(state.get(key), dict)), state)
+    if not all(isinstance(name, str) for name in state):
+        raise ValueError("it holds no state dict but a dictionary with other keys")
+    return machine.finish(state)
 
 
-def _read_zip(file: BinaryIO, budget: Budget) -> Any:
+def _read_zip(file: BinaryIO, budget: Budget) -> dict[str, Any]:
     archive = Zipped(file)
     pickles = [name for name in archive.names() if name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -97,10 +94,10 @@ def _read_zip(file: BinaryIO, budget: Budget) -> Any:
         machine = _unpickler(content, archive.size(pickles[0]), budget, storages)
         state = machine.load()
     storages.read = lambda key: archive.read(f"{folder}data/{key}")
-    return machine.finish(state)
+    return _unwrap(machine, state)
 
 
-def _read_row(file: BinaryIO, budget: Budget) -> Any:
+def _read_row(file: BinaryIO, budget: Budget) -> dict[str, Any]:
     size = size_of(file)
     file.seek(0)
     storages = _Storages()
@@ -122,6 +119,8 @@ def _read_row(file: BinaryIO, budget: Budget) -> Any:
         raise ValueError("it has no list of its storages")
     content: dict[str, bytes] = {}
     for key in keys:
+        if key not in storages.by_key:
+            raise ValueError(f"it holds a storage '{shortened(key)}' of another kind")
         storage = storages.by_key[key]
         if file.read(8) != storage.count.to_bytes(8, "little", signed=True) or key in content:
             raise ValueError(f"storage '{shortened(key)}' has other elements")
@@ -129,7 +128,7 @@ def _read_row(file: BinaryIO, budget: Budget) -> Any:
             raise ValueError("it ends too early")
         content[key] = file.read(storage.nbytes)
     storages.read = content.__getitem__
-    return machine.finish(state)
+    return _unwrap(machine, state)
 
 
 class _Storage(StandIn):
@@ -165,11 +164,13 @@ class _Storages:
     def __init__(self) -> None:
         self.by_key: dict[str, _Storage] = {}
 
-    def named(self, _: Budget, identity: Any) -> _Storage:
+    def named(self, _: Budget, identity: Any) -> _Storage | Unknown:
         """Return the storage that a persistent id in the pickle stands for."""
         if not isinstance(identity, tuple) or not 5 <= len(identity) <= 6:
             raise ValueError("it refers to a broken storage")
         word, kind, key, _, count = identity[:5]
+        if isinstance(kind, Unknown):
+            return kind
         if (
             word != "storage"
             or not isinstance(kind, Named)
@@ -225,6 +226,10 @@ class _Tensor(StandIn):
         return from_bfloat16(array) if self.storage.is_bfloat16 else array
 
 
+def _tensor(budget: Budget, storage: Any, *arguments: Any) -> StandIn:
+    return storage if isinstance(storage, Unknown) else _Tensor(budget, storage, *arguments)
+
+
 def _parameter(_: Budget, tensor: Any, *__: Any) -> Any:
     return tensor
 
@@ -233,11 +238,12 @@ _FUNCTIONS: Mapping[str, Function | None] = {
     **NUMPY_FUNCTIONS,
     **dict.fromkeys(_DTYPES),
     "torch.Size": NUMPY_FUNCTIONS["builtins.tuple"],
-    "torch._utils._rebuild_tensor": _Tensor,
-    "torch._utils._rebuild_tensor_v2": _Tensor,
+    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": _parameter,
 }
 
 
 def _unpickler(file: BinaryIO, size: int, budget: Budget, storages: _Storages) -> Unpickler:
-    return Unpickler(file, size, budget, _FUNCTIONS, storages.named)
+    # A checkpoint may hold what is no tensor beside the state dict, such as a learning rate's.
+    return Unpickler(file, size, budget, _FUNCTIONS, storages.named, lenient=True)

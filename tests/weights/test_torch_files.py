@@ -1,6 +1,8 @@
 """The reader of PyTorch's files reads what ``torch.save`` writes."""
 
+import argparse
 import collections
+import os
 
 import numpy as np
 import pytest
@@ -41,9 +43,30 @@ def same(read, expected):
 def test_what_was_written_is_read(tmp_path, key, older):
     path, state = tmp_path / "a.pth", state_dict({k: Tensor(a) for k, a in arrays().items()})
     optimizer = {"state": {0: {"step": 3}, 140_234_567_890_123: {}}, "param_groups": [{"lr": 0.1}]}
-    whole = {"epoch": 3, key: state, "optimizer": optimizer} if key else state
+    others = {"args": argparse.Namespace(lr=0.1), "milestones": collections.Counter([3])}
+    others["seen"] = collections.defaultdict(list, {"a": [{1, 2}]})
+    whole = {"epoch": 3, key: state, "optimizer": optimizer, **others} if key else state
     path.write_bytes(torch_bytes(whole, older))
     same(read_weights(path), arrays())
+
+
+class Runs:
+    """Pickles as a call that leaves a file behind."""
+
+    def __reduce__(self):
+        return os.system, ("touch evil",)
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_nothing_is_run_beside_the_state_dict_either(tmp_path, monkeypatch, older):
+    monkeypatch.chdir(tmp_path)
+    whole = {"other": Runs(), "state_dict": {"a": Tensor(np.ones(2))}}
+    (tmp_path / "a.pth").write_bytes(torch_bytes(whole, older))
+    same(read_weights("a.pth"), {"a": np.ones(2)})
+    (tmp_path / "a.pth").write_bytes(torch_bytes({"a": Tensor(np.ones(2)), "b": Runs()}, older))
+    with pytest.raises(ValueError, match=r"a\.pth: .*refers to posix\.system.* nothing of it was"):
+        read_weights("a.pth")
+    assert os.listdir() == ["a.pth"]
 
 
 @pytest.mark.parametrize("older", [False, True])
