@@ -56,7 +56,8 @@ def read_one(target, path: Path, content: bytes) -> tuple[str, float, float]:
     except ValueError as error:
         message = str(error)
         outcome = "refused"
-        if path.name not in message or len(message) > MESSAGE or "\n" in message:
+        named = path.name in message or path.parent.name in message  # that of a run folder
+        if not named or len(message) > MESSAGE or "\n" in message:
             outcome = f"message: {message[:200]!r}"
     except BaseException as error:
         outcome = f"{type(error).__name__}: {str(error)[:200]}"

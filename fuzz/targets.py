@@ -22,6 +22,7 @@ from mutation import mutated
 from pickle_programs import STORAGES, program, tensor, text
 from PIL import Image
 
+from paddle_oct.bench.results import _best_accuracy
 from paddle_oct.models import create_model
 from paddle_oct.training import Checkpoint, RunFolder, load_data, read_class_names, read_image
 from paddle_oct.weights import load_weights, read_pickle, read_weights
@@ -232,10 +233,18 @@ CONFIG = {
     "preprocessing": {"size": 32, "mean": [0.5] * 3, "std": [0.5] * 3, "short_side": None},
     "recipe": {"epochs": 2, "batch_size": 4},
 }
+COLUMNS = [
+    "epoch",
+    "train_loss",
+    "train_acc_top1",
+    "eval_loss",
+    "eval_acc_top1",
+    "images_per_second",
+]
 STATE = {
     "epoch": 1,
     "best_epoch": 1,
-    "history": [{"epoch": 1, "train_loss": 0.5}],
+    "history": [dict.fromkeys(COLUMNS, 1)],
     "parameter_names": {"fc.weight": "linear_0.w_0"},
 }
 
@@ -258,6 +267,12 @@ def read_config(path: Path) -> None:
     run = RunFolder(path.parent)
     for name in ("config", "classes", "preprocessing", "recipe", "origin"):
         getattr(run, name)
+
+
+def history(rng: random.Random) -> bytes:
+    rows = "\n".join(",".join(str(rng.random()) for _ in COLUMNS) for _ in range(3))
+    content = f"{','.join(COLUMNS)}\n{rows}\n".encode()
+    return mutated(content, rng, (b",", b'"', b"\n", b"\0", b"nan", b"1e999", b"eval_acc_top1"))
 
 
 @functools.cache
@@ -350,6 +365,7 @@ TARGETS = {
     "names": Target("b.params", foreign_names, lambda path: load_weights(small_network(), path)),
     "config": Target("config.json", a_json(CONFIG), read_config),
     "state": Target("state.json", a_json(STATE), lambda path: Checkpoint(path.parent).state),
+    "history": Target("history.csv", history, lambda path: _best_accuracy(RunFolder(path.parent))),
     "image": Target("a.png", image, read_image),
     "classes": Target("classes.txt", class_names, read_class_names),
 }
