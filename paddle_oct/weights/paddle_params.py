@@ -13,7 +13,7 @@ from paddle_oct.base.reading import Budget, open_regular, size_of
 from .pickled_arrays import unpickle
 
 _NAME_TABLE = "StructuredToParameterName@@"  # the key of a table that paddle.save adds
-_COST_FACTOR = 24  # networks of single numbers cost 22 times the size of their file
+_COST_FACTOR = 24  # networks of single numbers cost 23 times the size of their file
 
 
 def read_paddle(path: str | Path) -> dict[str, np.ndarray]:

@@ -27,6 +27,7 @@ from paddle_oct.base.errors import shortened
 from paddle_oct.base.reading import Budget
 
 _STEP = 24  # what an opcode costs, in bytes: the place on the stack, and the time
+_VISIT = 64  # what a value costs in :meth:`Unpickler.finish`, for every place it is in
 _ENTRY = 48  # of a dictionary
 _REFERENCE = 16  # to what is in a list or in the memo
 _MOST_LEVELS = 32  # of containers within containers
@@ -127,7 +128,7 @@ class Unpickler:
         Raises:
             ValueError: it is no tree of plain values and arrays, or exceeds the budget.
         """
-        self.budget.charge(_STEP)
+        self.budget.charge(_VISIT)
         if isinstance(value, StandIn):
             value = value.result(self.budget)
         if value is None or isinstance(value, (bool, int, float)):
