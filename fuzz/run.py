@@ -206,10 +206,11 @@ def main() -> None:
     names = options.target or list(TARGETS)
     file = HERE / f"state-{options.seed}.json"
     state = json.loads(file.read_text()) if file.exists() else {}
-    for name in names:
-        share = -(-options.inputs // len(names))
-        fuzz(name, options.seed, share, state, lambda: file.write_text(json.dumps(state)))
-        print(table(state), flush=True)
+    share = -(-options.inputs // len(names))
+    for inputs in [*range(CHUNK, share, CHUNK), share]:  # by turns: a part of a campaign says much
+        for name in names:
+            fuzz(name, options.seed, inputs, state, lambda: file.write_text(json.dumps(state)))
+    print(table(state))
     sys.exit(any(total["failures"] for total in state.values()))
 
 
