@@ -1,4 +1,4 @@
-"""Ctrl-C, which must stay an interrupt whatever code is running."""
+"""Ctrl-C and SIGTERM, which must stay what they are whatever code is running."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from types import FrameType
 from typing import Iterator, NoReturn
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was sent SIGTERM, as ``kill`` and batch systems do; it ends as with Ctrl-C."""
+
+
 @contextlib.contextmanager
 def interrupts_kept() -> Iterator[None]:
-    """Let Ctrl-C leave the block as a ``KeyboardInterrupt``, and as nothing else.
+    """Let Ctrl-C leave the block as a ``KeyboardInterrupt``, and SIGTERM as :class:`Terminated`.
 
     Where Paddle calls back into Python, as in a backward pass, it turns the interrupt into an error
     of its own. Use it in the main thread only, the one that Python gives signals to.
@@ -18,22 +22,25 @@ def interrupts_kept() -> Iterator[None]:
     Raises:
         ValueError: this is not the main thread.
     """
-    interrupted = False
+    interrupted: KeyboardInterrupt | None = None
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
+        interrupted = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+        raise interrupted
 
-    previous = signal.signal(signal.SIGINT, interrupt)
+    previous = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     except Exception as error:
-        if interrupted:
-            raise KeyboardInterrupt from error
+        if interrupted is not None:
+            raise interrupted from error
         raise
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def forget_unhandled_interrupt() -> None:

@@ -190,6 +190,19 @@ def optimizer_of(model: paddle.Model) -> paddle.optimizer.Optimizer:
     return own._optimizer
 
 
+def set_loss_scaling(model: paddle.Model, state: Mapping[str, Any]) -> None:
+    """Give a ``paddle.Model`` the state of a loss scaling that it saved: it makes its scaler in the
+    first batch, and until then ``load`` passes over the state.
+
+    Raises:
+        KeyError, IndexError, TypeError, ValueError, RuntimeError: the state is of something else.
+    """
+    scaler = paddle.amp.GradScaler()
+    scaler.load_state_dict(dict(state))  # pyright: ignore[reportArgumentType]
+    own: Any = model
+    own._scaler = scaler
+
+
 def next_unique_name(stem: str) -> str:
     """Return the name that Paddle will make next of a stem, such as "w_0_velocity": an optimiser
     takes the state of its slots by these names, and no public function tells without counting on.

@@ -92,7 +92,8 @@ def train(
     """Train MODEL, by default oct_mobilenet_v1, and leave the run in a folder.
 
     MODEL is a name that 'paddle-oct models' lists, or one of paddle.vision.models. Resuming takes
-    everything from the run and no other options.
+    everything from the run and no other options. The same command with --run again, after it was
+    stopped or killed, also goes on where it stopped.
 
     With --data folder, --data-file names a folder with one sub-folder of images per class; every
     fifth image is then held out for testing. Or it holds 'train' and 'test' (or 'val'), each with
@@ -141,9 +142,11 @@ def _refuse_others(context: click.Context, allowed: tuple[str, ...]) -> None:
 
 
 def _free_folder(wanted: str) -> Path:
-    """Return ``wanted``, or ``wanted-2``, ``wanted-3``, ... if that exists."""
+    """Return ``wanted``, or ``wanted-2``, ``wanted-3``, ... if that exists and is in use."""
+    from paddle_oct.training import RunFolder
+
     folder, number = Path(wanted), 1
-    while folder.exists():
+    while folder.exists() and not RunFolder(folder).is_unstarted:
         number += 1
         folder = Path(f"{wanted}-{number}")
     return folder
@@ -151,7 +154,7 @@ def _free_folder(wanted: str) -> Path:
 
 @contextlib.contextmanager
 def _resumable(folder: Path) -> Iterator[None]:
-    """On Ctrl-C, say how to resume the run in a folder."""
+    """On Ctrl-C and SIGTERM, say how to resume the run in a folder."""
     from paddle_oct.training import RunFolder
 
     try:

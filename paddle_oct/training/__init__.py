@@ -3,6 +3,7 @@
 from .by_name import load_network, load_run_data, resume, train
 from .checkpoint import Checkpoint, CheckpointState, Row
 from .classify import classify
+from .config import Origin
 from .curves import draw_curves
 from .data import (
     DataOptions,
@@ -20,7 +21,7 @@ from .inputs import read_input
 from .prepare import prepare
 from .preprocessing import Preprocessing, read_image
 from .recipe import Recipe
-from .run_folder import Origin, RunFolder
+from .run_folder import RunFolder
 from .scalars import read_scalars
 from .trained import Trained
 

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any, Mapping, cast
 import paddle
 from paddle import nn
 
+from paddle_oct.base.errors import first_line
 from paddle_oct.models import create_model
+from paddle_oct.models import model_options as known_options
 from paddle_oct.weights import load_weights
 
+from .config import Origin
 from .data import DataOptions, ImageData, load_data
-from .fit import Result, fit
+from .fit import Result, describe, fit
 from .recipe import Recipe
-from .run_folder import Origin, RunFolder
+from .run_folder import RunFolder
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+_UNKNOWN = object()
 
 
 def train(
@@ -32,11 +37,15 @@ def train(
 ) -> Result:
     """Train a network by name on a data set by name; the run can be resumed from its folder alone.
 
+    The same call again, after the process was stopped or killed, goes on after the last complete
+    epoch, wherever it stopped.
+
     Args:
         model: a name that :func:`paddle_oct.create_model` knows.
         data: a name that :func:`load_data` knows.
         recipe: how to train.
-        run_dir: the folder that the run is written to.
+        run_dir: the folder that the run is written to. If it holds an incomplete run of the same
+            network, data set and recipe, that is resumed; any other run is refused.
         model_options: options of the network, such as ``{"alpha": 0.25}``.
         data_options: options of the data set, such as ``{"limit": 1000}``.
         verbose: as in :func:`fit`.
@@ -48,16 +57,24 @@ def train(
         ValueError: a name or an option is unknown, or as in :func:`fit`.
     """
     recipe = recipe or Recipe()
+    images = load_data(data, **cast("DataOptions", dict(data_options or {})))
+    given = {"num_classes": len(images.classes), **(model_options or {})}
     origin: Origin = {
         "model": model,
-        "model_options": dict(model_options or {}),
+        "model_options": {**_default_options(model), **given},
         "data": data,
         "data_options": cast("DataOptions", dict(data_options or {})),
     }
-    images = load_data(data, **origin["data_options"])
     paddle.seed(recipe.seed)
-    network = create_model(model, **{"num_classes": len(images.classes), **origin["model_options"]})
-    return fit(network, images, recipe, run_dir, source=origin, verbose=verbose)
+    network = create_model(model, **given)
+    resume = RunFolder(run_dir).was_started_with(describe(network, images, recipe, origin))
+    return fit(network, images, recipe, run_dir, resume=resume, source=origin, verbose=verbose)
+
+
+def _default_options(model: str) -> dict[str, Any]:
+    """Return those defaults of a network's options that JSON can hold."""
+    plain = (bool, int, float, str, type(None))
+    return {k: v for k, v in known_options(model).items() if isinstance(v, plain)}
 
 
 def resume(run_dir: str | Path, *, verbose: int = 1) -> Result:
@@ -85,9 +102,15 @@ def load_network(run: RunFolder, weights: str | Path | None = None) -> nn.Layer:
         ValueError: the run was started with your own network, or the weights do not fit.
     """
     origin = run.origin
-    options = {"num_classes": len(run.classes), **origin["model_options"]}
+    # The defaults of today are left out: a function that builds a network may have others.
+    today = {**known_options(origin["model"]), "num_classes": None}
+    recorded = {"num_classes": len(run.classes), **origin["model_options"]}
+    options = {key: value for key, value in recorded.items() if value != today.get(key, _UNKNOWN)}
     options.pop("pretrained", None)  # these are the weights that the run began with
-    network = create_model(origin["model"], **options)
+    try:
+        network = create_model(origin["model"], **options)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{run.config_path}: {first_line(error)}") from error
     if weights is not None:
         load_weights(network, weights)
     return network

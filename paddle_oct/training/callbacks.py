@@ -20,7 +20,6 @@ from paddle_oct.base.private import optimizer_of
 from paddle_oct.views import add_graph
 
 from .checkpoint import CheckpointState, Row
-from .curves import draw_curves
 from .data import NetworkInputs
 from .run_folder import RunFolder
 from .scalars import record_files
@@ -195,6 +194,11 @@ class Record(VisualDL):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._add("train/images_per_second", self.epoch, self.meter.row["images_per_second"])
 
+    def on_eval_end(self, logs: Logs = None) -> None:
+        super().on_eval_end(logs)
+        if self._writes:
+            self.writer.flush()  # a thread writes it; the checkpoint notes its length
+
     def close(self) -> None:
         """Close the record; needed after an interrupted training too."""
         if hasattr(self, "writer"):
@@ -207,7 +211,7 @@ class Record(VisualDL):
 
 
 class SaveEpochs(Callback):
-    """Write a checkpoint, the history and its picture after every epoch.
+    """Write a checkpoint, the history and its picture after every epoch; see ``RunFolder.save``.
 
     Attributes:
         history: a row per epoch.
@@ -229,4 +233,3 @@ class SaveEpochs(Callback):
         if get_rank() == 0:
             assert self.model is not None
             self.run.save(self.history, self.best_epoch, self.model)
-            draw_curves(self.history, self.run.curves_path)

@@ -14,9 +14,7 @@ from paddle import nn
 from paddle.io import DataLoader, DistributedBatchSampler
 from paddle.version import full_version as paddle_version
 
-from paddle_oct.base.private import optimizer_of
 from paddle_oct.version import __version__
-from paddle_oct.weights import load_weights
 
 from .callbacks import CheckImages, EpochMeter, Progress, Record, SaveEpochs, SeedEpochs
 from .checkpoint import CheckpointState, Row
@@ -69,7 +67,8 @@ def fit(
         recipe: how to train.
         run_dir: the folder that the run is written to; see :class:`RunFolder`.
         resume: whether to resume the run in this folder after its last complete epoch. Pass the
-            same network, data and recipe as before.
+            same network, data and recipe as before. A run that was stopped before its first files
+            were complete is started.
         source: further entries of ``config.json``: the origin of network and data set, as
             :func:`train` writes it.
         verbose: 0 for silence, 1 for progress bars, 2 for a line per step.
@@ -79,8 +78,9 @@ def fit(
 
     Raises:
         ValueError: the network can't take the images, or does not return a row of classes; an image
-            can't be read; the folder is not empty or can't be written; or, if ``resume``, it holds
-            no run, a complete one, or one of another network.
+            can't be read; the folder is not empty, can't be written, or another process is training
+            in it; or, if ``resume``, it holds no run, a complete one, or one of another network.
+        OSError: a checkpoint can't be written; the one before remains.
         FloatingPointError: the loss became infinite or NaN.
     """
     train_set, test_set = data.train_set(recipe.augmentation), data.test_set()
@@ -88,37 +88,37 @@ def fit(
     train_loader = DataLoader(train_set, batch_sampler=sampler, num_workers=recipe.workers)
     check_output(network, data)
     model = prepare(network, data, recipe, len(train_loader))
-    if resume:
-        run = RunFolder.open(run_dir)
-        state = _restore(run, model, recipe)
+    folder = RunFolder(run_dir)
+    if resume and not folder.is_unstarted:
+        opened = RunFolder.resume(run_dir)
     else:
-        run = RunFolder.create(run_dir, _describe(network, data, recipe, source or {}))
-        state = None
-
-    done = state["epoch"] if state else 0
-    size = data.preprocessing.size
-    meter = EpochMeter(done)
-    record = Record(run, meter, network, (3, size, size))
-    saver = SaveEpochs(run, meter, state)
-    try:
-        model.fit(
-            train_loader,
-            test_set,
-            batch_size=recipe.batch_size,  # for the test set, like num_workers
-            num_workers=recipe.workers,
-            epochs=recipe.epochs - done,
-            verbose=verbose,
-            callbacks=[
-                CheckImages(train_set, test_set),
-                SeedEpochs(recipe.seed, sampler, done),
-                meter,
-                Progress(done, recipe.epochs, verbose),
-                record,
-                saver,
-            ],
-        )
-    finally:
-        record.close()
+        opened = RunFolder.create(run_dir, describe(network, data, recipe, source or {}))
+    with opened as run:
+        state = _restore(run, model, recipe)
+        done = state["epoch"] if state else 0
+        size = data.preprocessing.size
+        meter = EpochMeter(done)
+        record = Record(run, meter, network, (3, size, size))
+        saver = SaveEpochs(run, meter, state)
+        try:
+            model.fit(
+                train_loader,
+                test_set,
+                batch_size=recipe.batch_size,  # for the test set, like num_workers
+                num_workers=recipe.workers,
+                epochs=recipe.epochs - done,
+                verbose=verbose,
+                callbacks=[
+                    CheckImages(train_set, test_set),
+                    SeedEpochs(recipe.seed, sampler, done),
+                    meter,
+                    Progress(done, recipe.epochs, verbose),
+                    record,
+                    saver,
+                ],
+            )
+        finally:
+            record.close()
     return Result(run, saver.history, saver.best_epoch)
 
 
@@ -132,23 +132,21 @@ def _batches(train_set: NetworkInputs, recipe: Recipe) -> DistributedBatchSample
 
 
 def _restore(run: RunFolder, model: paddle.Model, recipe: Recipe) -> CheckpointState | None:
-    """Load the last checkpoint; return None if the run was stopped in its first epoch."""
+    """Load the last checkpoint; return None if no epoch was completed."""
     last = run.last
     if last is None:
         return None
     state = last.state
     if state["epoch"] >= recipe.epochs:
         raise ValueError(f"{run.path} is complete ({state['epoch']} of {recipe.epochs} epochs)")
-    load_weights(model.network, last.weights)
-    model.load(last.prefix, reset_optimizer=True)  # it loads the state of the loss scaling too
-    last.restore_optimizer(model.network, optimizer_of(model))
+    last.restore(model)
     return state
 
 
-def _describe(
+def describe(
     network: nn.Layer, data: ImageData, recipe: Recipe, origin: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the content of ``config.json``."""
+    """Return the content of ``config.json``; ``origin`` is the ``source`` of :func:`fit`."""
     return {
         "network": type(network).__name__,
         **origin,

@@ -1,13 +1,34 @@
-"""Reading the scalars of a VisualDL record."""
+"""A VisualDL record: reading its scalars, and cutting off what a killed process wrote last."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Mapping
 
 
 def record_files(folder: str | Path) -> list[Path]:
     """Return the record files in a VisualDL folder, oldest first."""
-    return sorted(Path(folder).glob("*vdlrecords*"))
+    return sorted(path for path in Path(folder).glob("*vdlrecords*") if path.is_file())
+
+
+def record_lengths(folder: str | Path) -> dict[str, int]:
+    """Return the length in bytes of the record files in a VisualDL folder by their names."""
+    return {path.name: path.stat().st_size for path in record_files(folder)}
+
+
+def cut_record(folder: str | Path, lengths: Mapping[str, int]) -> None:
+    """Cut the record files in a VisualDL folder to the lengths that they had.
+
+    So an epoch that a process left incomplete is not there twice once it has been trained again.
+
+    Raises:
+        OSError: a file can't be changed.
+    """
+    for path in record_files(folder):
+        length = lengths.get(path.name)
+        if length is not None and path.stat().st_size > length:
+            os.truncate(path, length)
 
 
 def read_scalars(folder: str | Path) -> dict[str, list[tuple[int, float]]]:

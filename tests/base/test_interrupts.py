@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from paddle_oct.base.interrupts import interrupts_kept
+from paddle_oct.base.interrupts import Terminated, interrupts_kept
 
 PROGRAM = """
 import sys
@@ -29,18 +29,22 @@ def test_the_exit_status_after_an_interrupt_inside_an_exec(tmp_path, forget, sta
     assert done.returncode == status, done.stderr
 
 
-def test_an_error_made_of_an_interrupt_is_an_interrupt():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize(
+    ("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+)
+def test_an_error_made_of_an_interrupt_is_an_interrupt(number, kind):
+    before = signal.getsignal(number)
 
     def call_back():
         try:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         except KeyboardInterrupt:
             raise OSError("(External) KeyboardInterrupt") from None
 
-    with pytest.raises(KeyboardInterrupt), interrupts_kept():
+    with pytest.raises(KeyboardInterrupt) as caught, interrupts_kept():
         call_back()
-    assert signal.getsignal(signal.SIGINT) is before
+    assert caught.type is kind
+    assert signal.getsignal(number) is before
 
 
 def test_other_errors_stay_what_they_are():

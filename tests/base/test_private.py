@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -214,6 +215,32 @@ def test_next_unique_name():
     for number in range(2):
         assert private.next_unique_name(stem) == f"{stem}_{number}"
         assert private.next_unique_name(stem) == paddle.utils.unique_name.generate(stem)
+
+
+def test_set_loss_scaling(monkeypatch):
+    # On a CPU the scaling is off; as if this were a GPU:
+    gpu = SimpleNamespace(_expected_place=SimpleNamespace(is_gpu_place=lambda: True))
+    monkeypatch.setattr("paddle.amp.grad_scaler._dygraph_tracer", lambda: gpu)
+
+    def prepared():
+        specs = InputSpec([None, 2], "float32", "x"), InputSpec([None], "int64", "y")
+        model = paddle.Model(nn.Linear(2, 3), *specs)
+        sgd = paddle.optimizer.SGD(parameters=model.parameters())
+        model.prepare(sgd, nn.CrossEntropyLoss(), amp_configs="O1")
+        return model
+
+    def step(model):
+        model.train_batch([np.ones((4, 2), "float32")], [np.zeros(4, "int64")])
+        return model._scaler.state_dict()
+
+    state = step(prepared())
+    assert state["incr_count"] == 1  # it counts, and the model keeps it under this name
+    state = {**state, "scale": np.array([4096.0], "float32"), "incr_count": 7}
+    model = prepared()
+    private.set_loss_scaling(model, state)
+    assert step(model) == {**state, "incr_count": 8}
+    with pytest.raises(KeyError):
+        private.set_loss_scaling(model, {"scale": [1.0]})
 
 
 def test_is_allocated():

@@ -28,7 +28,9 @@ def trained(tmp_path_factory):
 def test_train_leaves_a_run_with_what_was_asked_for(trained):
     config = json.loads((trained / "config.json").read_text())
     assert config["model"] == "oct_mobilenet_v1"
-    assert config["model_options"] == {"scale": 0.25, "alpha": [0.5, 0.5, 0.25, 0.25]}
+    options = config["model_options"]  # the defaults, too
+    assert (options["scale"], options["alpha"]) == (0.25, [0.5, 0.5, 0.25, 0.25])
+    assert (options["downsample"], options["h2l"], options["num_classes"]) == (None, True, 10)
     assert config["data_options"] == {"limit": 40}
     assert (config["recipe"]["epochs"], config["recipe"]["batch_size"]) == (1, 16)
 
@@ -131,17 +133,22 @@ def test_errors_about_a_trained_run(run, trained, tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_can_be_resumed(run, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
+)
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_stopped_run_can_be_resumed(run, tmp_path, number, expected, workers):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "paddle_oct", "train", "--run", str(folder), *QUICK]
     command[command.index("--epochs") + 1] = "1000"
+    command += ["--workers", workers]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (folder / "history.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == expected, err
     assert err.strip() == f"interrupted; paddle-oct train --resume {folder} goes on"
     # Cut the run short, so that resuming it takes a moment only.
     config = json.loads((folder / "config.json").read_text())
