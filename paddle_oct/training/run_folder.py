@@ -65,7 +65,8 @@ class RunFolder:
                 process is training in it.
         """
         run = cls(path)
-        if run.path.is_dir() and not run.config_path.exists() and not run.is_unstarted:
+        # In this order: another process may be starting a run there at this moment.
+        if run.path.is_dir() and not run.is_unstarted and not run.config_path.exists():
             raise ValueError(f"{path} is not empty; choose another folder for the run")
         try:
             run.path.mkdir(parents=True, exist_ok=True)

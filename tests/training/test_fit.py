@@ -191,6 +191,22 @@ def test_the_record_of_a_resumed_run_has_every_step_once(finished, data, tmp_pat
     assert scalars == expected
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record: record[:-3], "ends within a record"),
+        (lambda record: record + b"\1", "ends within a record"),
+        (lambda record: record + b"\xff" * 7 + b"\x7f", "ends within a record"),
+        (lambda record: b"\3" + bytes(7) + b"abc", "is no VisualDL record"),
+    ],
+)
+def test_a_damaged_record_is_named(finished, tmp_path, change, message):
+    (record,) = finished[0].run.visualdl_path.glob("vdlrecords*")
+    (tmp_path / record.name).write_bytes(change(record.read_bytes()))
+    with pytest.raises(ValueError, match=rf"{record.name} .*{message}"):
+        read_scalars(tmp_path)
+
+
 def test_a_complete_run_is_mended(finished, data, tmp_path):
     # As if the process had been killed between the last checkpoint and what follows it.
     whole, _ = finished
