@@ -165,8 +165,12 @@ class Events:
             path, _, flags = arguments
             if isinstance(flags, int) and flags & _WRITING and self.concerns(path):
                 self.happen("open", path)
-        elif event in _AUDITED and self.concerns(arguments[0]):
-            self.happen(_AUDITED[event], arguments[0])
+        elif event in _AUDITED:
+            path, *_, descriptor = arguments
+            if event in ("os.remove", "os.rmdir") and descriptor != -1:  # as in shutil.rmtree
+                path = os.path.join(os.readlink(f"/proc/self/fd/{descriptor}"), os.fsdecode(path))
+            if self.concerns(path):
+                self.happen(_AUDITED[event], path)
         elif event == "fcntl.flock":
             self.happen("lock", f"{self.folder}/.lock")
 

@@ -16,6 +16,7 @@ from paddle import nn
 from paddle.callbacks import Callback, ProgBarLogger, VisualDL
 from paddle.distributed import ParallelEnv, get_rank
 
+from paddle_oct.base.interrupts import raise_if_interrupted
 from paddle_oct.base.private import optimizer_of
 from paddle_oct.views import add_graph
 
@@ -55,7 +56,10 @@ class SeedEpochs(Callback):
 
 
 class CheckImages(Callback):
-    """Raise the ``ValueError`` of an image of these data sets that could not be read."""
+    """Raise the ``ValueError`` of an image of these data sets that could not be read.
+
+    And the interrupt, if there was one and Python lost it, as while it forked a worker.
+    """
 
     def __init__(self, *data_sets: NetworkInputs) -> None:
         super().__init__()
@@ -68,6 +72,7 @@ class CheckImages(Callback):
         self._check()
 
     def _check(self) -> None:
+        raise_if_interrupted()
         for data_set in self._data_sets:
             data_set.check()
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from paddle_oct.base.interrupts import Terminated, interrupts_kept
+from paddle_oct.base.interrupts import Terminated, interrupts_kept, raise_if_interrupted
 
 PROGRAM = """
 import sys
@@ -50,3 +50,28 @@ def test_an_error_made_of_an_interrupt_is_an_interrupt(number, kind):
 def test_other_errors_stay_what_they_are():
     with pytest.raises(OSError, match="full"), interrupts_kept():
         raise OSError("the disk is full")
+
+
+class Lost:
+    """An object whose destructor is interrupted: Python only prints what is raised there."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_has_lost_is_raised_later():
+    reached = []
+
+    def work():
+        Lost()
+        reached.append("after the destructor")
+        raise_if_interrupted()
+        reached.append("too far")
+
+    with pytest.raises(Terminated), interrupts_kept():
+        work()
+    assert reached == ["after the destructor"]
+    with pytest.raises(Terminated), interrupts_kept():
+        Lost()
+    raise_if_interrupted()  # it is over

