@@ -26,6 +26,7 @@ import contextlib
 import csv
 import hashlib
 import io
+import itertools
 import json
 import os
 import random
@@ -123,7 +124,7 @@ class Events:
         self.notes = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         self.at = at
         self.strike = strike
-        self.count = 0
+        self.counter = itertools.count(1)
         self.process = os.getpid()
 
     def listen(self) -> None:
@@ -132,9 +133,12 @@ class Events:
 
         class Raw(io.FileIO):
             def write(self, data: Any) -> int:
-                half = memoryview(data).cast("B")[: len(data) // 2]
-                events.happen("write", self.name, lambda: super(Raw, self).write(half))
-                return super().write(data)
+                half = memoryview(data).cast("B")[: (len(data) + 1) // 2]
+                written = []
+                events.happen(
+                    "write", self.name, lambda: written.append(super(Raw, self).write(half))
+                )
+                return written[0] if written else super().write(data)
 
         def open_counted(file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:
             if isinstance(file, int) or not set("wax") & set(mode) or not self.concerns(file):
@@ -175,13 +179,13 @@ class Events:
             self.happen("lock", f"{self.folder}/.lock")
 
     def happen(self, kind: str, path: Any, partly: Callable[[], Any] = lambda: None) -> None:
-        """Note an event, and strike if it is its turn, after ``partly`` has done a part of it."""
+        """Note an event, and strike if it is its turn, when ``partly`` has done a part of it."""
         if os.getpid() != self.process:  # a worker
             return
-        self.count += 1
+        count = next(self.counter)  # another thread may be here, too
         name = re.sub(r"[0-9]{6,}|\.[0-9]+\.partial", "~", os.fsdecode(path)[len(self.folder) :])
         os.write(self.notes, f"{kind} {name or '/'}\n".encode())
-        if self.count == self.at:
+        if count == self.at:
             partly()
             self.strike()
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 import random
+import threading
 import time
 import warnings
 from typing import Any, cast
@@ -24,6 +25,8 @@ from .checkpoint import CheckpointState, Row
 from .data import NetworkInputs
 from .run_folder import RunFolder
 from .scalars import record_files
+
+_PATIENCE = 5.0  # seconds
 
 #: What Paddle passes to a callback: a dictionary that does not match Paddle's own hint (the loss is
 #: a list, for one), or None.
@@ -205,9 +208,15 @@ class Record(VisualDL):
             self.writer.flush()  # a thread writes it; the checkpoint notes its length
 
     def close(self) -> None:
-        """Close the record; needed after an interrupted training too."""
+        """Close the record of a training that was interrupted.
+
+        The interrupt may have come while VisualDL was taking a lock, which it then never releases.
+        So this waits some seconds at most; a resumed run cuts off what is incomplete.
+        """
         if hasattr(self, "writer"):
-            self.writer.close()
+            closing = threading.Thread(target=self.writer.close, daemon=True)
+            closing.start()
+            closing.join(_PATIENCE)
             del self.writer
 
     def _add(self, tag: str, step: int, value: float) -> None:

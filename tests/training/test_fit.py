@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 import shutil
+import threading
 import warnings
 from types import SimpleNamespace
 
@@ -189,6 +190,15 @@ def test_the_record_of_a_resumed_run_has_every_step_once(finished, data, tmp_pat
     speed = "train/images_per_second"
     assert [step for step, _ in scalars.pop(speed)] == [step for step, _ in expected.pop(speed)]
     assert scalars == expected
+
+
+def test_an_interrupt_that_locks_the_record_for_ever(data, tmp_path, monkeypatch):
+    lock = threading.Lock()
+    monkeypatch.setattr("visualdl.LogWriter.close", lambda self: lock.acquire())
+    monkeypatch.setattr("paddle_oct.training.callbacks._PATIENCE", 0.1)
+    interrupt_in(monkeypatch, 0)
+    with lock, pytest.raises(KeyboardInterrupt):
+        fit(small_network(), data, RECIPE, tmp_path / "run", verbose=0)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import paddle
 import pytest
 
+from paddle_oct.base.files import write_atomically
 from paddle_oct.training import RunFolder
 
 
@@ -68,18 +70,22 @@ def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+def draw_quickly(history, path):
+    """Write the numbers that the curves would show."""
+    write_atomically(path, json.dumps([row["eval_loss"] for row in history]))
+
+
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch):
+    monkeypatch.setattr("paddle_oct.training.run_folder.draw_curves", draw_quickly)
     run = create(tmp_path / "run")
     save(run, 1, 1, "first")
     return run
 
 
 @pytest.fixture
-def full_disk(monkeypatch):
-    """Let writing fail beyond 4 KiB of a file, as a full disk does, in Python's own files."""
-    import resource
-
+def full_disk():
+    """Let no file grow beyond 4 KiB, which fails in ``write`` as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     yield
@@ -132,20 +138,20 @@ def test_a_killed_process_leaves_the_previous_checkpoint(run):
     assert [p.name for p in run.checkpoints_path.iterdir()] == ["epoch-0002"]
 
 
-def test_what_follows_a_checkpoint_is_made_up_for(run, monkeypatch):
+def test_what_follows_a_checkpoint_is_made_up_for(run):
     save(run, 2, 2)
     whole = {name: (run.path / name).read_bytes() for name in files(run.path)}
     for name in ("curves.png", "history.csv"):
         (run.path / name).unlink()
-    create_old = run.checkpoints_path / "epoch-0001"
-    create_old.mkdir()
+    superseded = run.checkpoints_path / "epoch-0001"
+    superseded.mkdir()
     for stray in (".history.csv.123.partial", "checkpoints/.partial/x", "checkpoints/.removed/x"):
         (run.path / stray).parent.mkdir(exist_ok=True)
         (run.path / stray).touch()
     with RunFolder.resume(run.path) as resumed:
         assert resumed.last.state["epoch"] == 2
     assert {name: (run.path / name).read_bytes() for name in files(run.path)} == whole
-    assert not create_old.exists()
+    assert not superseded.exists()
 
 
 def test_the_order_in_which_an_epoch_is_saved(run, monkeypatch):
