@@ -143,6 +143,7 @@ class NormSettings(NamedTuple):
         data_format: such as ``"NCHW"``.
         act: the name of the activation that ``paddle.nn.BatchNorm`` applies too, or None.
         of_batch: whether it normalises by the statistics of the batch at inference, too.
+        frozen: whether it normalises by the running statistics in training, too.
     """
 
     mean: Tensor
@@ -151,6 +152,7 @@ class NormSettings(NamedTuple):
     data_format: str
     act: str | None
     of_batch: bool
+    frozen: bool
 
 
 def norm_settings(norm: nn.Layer) -> NormSettings:
@@ -165,6 +167,7 @@ def norm_settings(norm: nn.Layer) -> NormSettings:
         data_format(norm),
         layer._act if older else None,
         of_batch and (layer._trainable_statistics if older else True),
+        bool(layer._use_global_stats),
     )
 
 
@@ -201,6 +204,16 @@ def set_loss_scaling(model: paddle.Model, state: Mapping[str, Any]) -> None:
     scaler.load_state_dict(dict(state))  # pyright: ignore[reportArgumentType]
     own: Any = model
     own._scaler = scaler
+
+
+def gradient_reducer(model: paddle.Model) -> Any:
+    """Return what sums the gradients of a ``paddle.Model`` over several processes; None in one
+    process. Hooks of the parameters point to it, without keeping it: whoever trains the network
+    again, after the model is gone, has a segmentation fault.
+    """
+    own: Any = model
+    parallel = getattr(own._adapter, "ddp_model", None)
+    return parallel and parallel._reducer
 
 
 def next_unique_name(stem: str) -> str:

@@ -7,14 +7,17 @@ import dataclasses
 import functools
 import os
 from pathlib import Path
-from typing import Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 import click
 
 from paddle_oct.base.interrupts import interrupts_kept
 
 from .names import DATA_SETS, NameType, all_models
-from .options import network_settings
+from .options import COUNT, network_settings, threads_option
+
+if TYPE_CHECKING:
+    from paddle_oct.training import Result
 
 
 class TrainCommand(click.Command):
@@ -38,13 +41,14 @@ def _recipe_options() -> tuple[click.Option, ...]:
     """Return an option for every field of a recipe."""
     from paddle_oct.training import Recipe
 
-    types: dict[str, Any] = {"int": int, "float": float, "str": str}
+    types: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
     options = []
     for spec in dataclasses.fields(Recipe):
         choices, text = spec.metadata["choices"], spec.metadata["help"]
         option = click.Option(
             [f"--{spec.name.replace('_', '-')}"],
             type=NameType(choices) if choices else types[str(spec.type)],
+            is_flag=spec.type == "bool",
             default=spec.default,
             show_default=True,
             metavar=f"[{'|'.join(choices)}]" if choices else None,
@@ -64,8 +68,12 @@ def _recipe_options() -> tuple[click.Option, ...]:
     help=f"The data set: {', '.join(DATA_SETS)}.",
 )
 @click.option("--data-file", type=click.Path(), help="The CIFAR archive or image folder on disk.")
-@click.option("--image-size", type=int, help="Scale images to this size. [default: the data's own]")
-@click.option("--limit", type=int, help="Use at most this many images of each split.")
+@click.option(
+    "--image-size",
+    type=click.IntRange(1, 8192),
+    help="Scale images to this size. [default: the data's own]",
+)
+@click.option("--limit", type=COUNT, help="Use at most this many images of each split.")
 @click.option(
     "--run",
     "run_dir",
@@ -73,7 +81,8 @@ def _recipe_options() -> tuple[click.Option, ...]:
     help="The new folder of the run. [default: runs/MODEL-DATA]",
 )
 @click.option("--resume", "resume_dir", type=click.Path(), help="Resume the run in this folder.")
-@click.option("--quiet", is_flag=True, help="No progress bars.")
+@click.option("--quiet", is_flag=True, help="No progress bars, but a line per epoch.")
+@threads_option
 @network_settings
 @click.pass_context
 def train(
@@ -86,6 +95,7 @@ def train(
     run_dir: str | None,
     resume_dir: str | None,
     quiet: bool,
+    threads: int | None,
     settings: dict[str, Any],
     **recipe: Any,
 ) -> None:
@@ -98,17 +108,23 @@ def train(
     With --data folder, --data-file names a folder with one sub-folder of images per class; every
     fifth image is then held out for testing. Or it holds 'train' and 'test' (or 'val'), each with
     the sub-folders of the classes.
-    """
+
+    Several processes, such as one per GPU, train together under Paddle's launcher:
+
+    \b
+    python -m paddle.distributed.launch --nproc_per_node 2 paddle-oct train ...
+    """  # noqa: D301 - click wants the character that \b stands for
     from paddle_oct import training
 
-    verbose = 0 if quiet else 1
+    how: dict[str, Any] = {"progress_bars": False if quiet else None, "threads": threads}
     if resume_dir is not None:
-        _refuse_others(context, allowed=("resume_dir", "quiet"))
+        _refuse_others(context, allowed=("resume_dir", "quiet", "threads"))
         folder = Path(resume_dir)
         with _resumable(folder):
-            result = training.resume(folder, verbose=verbose)
+            result = training.resume(folder, **how)
     else:
-        folder = Path(run_dir) if run_dir else _free_folder(f"runs/{model}-{data}")
+        wanted = f"runs/{model}-{data}"
+        folder = Path(run_dir or training.from_first_process(lambda: _free_folder(wanted)))
         given = {"data_file": data_file, "image_size": image_size, "limit": limit}
         with _resumable(folder):
             result = training.train(
@@ -118,8 +134,14 @@ def train(
                 folder,
                 model_options=settings,
                 data_options={key: value for key, value in given.items() if value is not None},
-                verbose=verbose,
+                **how,
             )
+    if training.is_first_process():
+        _report(result)
+
+
+def _report(result: Result) -> None:
+    """Say what came out of a run, and where it is."""
     origin = result.run.origin
     epochs = len(result.history)
     best = result.run.best

@@ -20,6 +20,7 @@ from .fit import Result, fit
 from .inputs import read_input
 from .prepare import prepare
 from .preprocessing import Preprocessing, read_image
+from .processes import from_first_process, is_first_process
 from .recipe import Recipe
 from .run_folder import RunFolder
 from .scalars import read_scalars
@@ -43,6 +44,8 @@ __all__ = [
     "evaluate",
     "find_network",
     "fit",
+    "from_first_process",
+    "is_first_process",
     "list_data",
     "load_data",
     "load_network",

@@ -16,6 +16,7 @@ from paddle_oct.weights import load_weights
 from .config import Origin
 from .data import DataOptions, ImageData, load_data
 from .fit import Result, describe, fit
+from .processes import from_first_process, join_processes
 from .recipe import Recipe
 from .run_folder import RunFolder
 
@@ -34,6 +35,8 @@ def train(
     model_options: Mapping[str, Any] | None = None,
     data_options: Mapping[str, Any] | None = None,
     verbose: int = 1,
+    progress_bars: bool | None = None,
+    threads: int | None = None,
 ) -> Result:
     """Train a network by name on a data set by name; the run can be resumed from its folder alone.
 
@@ -48,7 +51,7 @@ def train(
             network, data set and recipe, that is resumed; any other run is refused.
         model_options: options of the network, such as ``{"alpha": 0.25}``.
         data_options: options of the data set, such as ``{"limit": 1000}``.
-        verbose: as in :func:`fit`.
+        verbose, progress_bars, threads: as in :func:`fit`.
 
     Returns:
         As :func:`fit`.
@@ -56,6 +59,7 @@ def train(
     Raises:
         ValueError: a name or an option is unknown, or as in :func:`fit`.
     """
+    join_processes()
     recipe = recipe or Recipe()
     images = load_data(data, **cast("DataOptions", dict(data_options or {})))
     given = {"num_classes": len(images.classes), **(model_options or {})}
@@ -67,8 +71,18 @@ def train(
     }
     paddle.seed(recipe.seed)
     network = create_model(model, **given)
-    resume = RunFolder(run_dir).was_started_with(describe(network, images, recipe, origin))
-    return fit(network, images, recipe, run_dir, resume=resume, source=origin, verbose=verbose)
+    config = describe(network, images, recipe, origin)
+    return fit(
+        network,
+        images,
+        recipe,
+        run_dir,
+        resume=from_first_process(lambda: RunFolder(run_dir).was_started_with(config)),
+        source=origin,
+        verbose=verbose,
+        progress_bars=progress_bars,
+        threads=threads,
+    )
 
 
 def _default_options(model: str) -> dict[str, Any]:
@@ -77,17 +91,38 @@ def _default_options(model: str) -> dict[str, Any]:
     return {k: v for k, v in known_options(model).items() if isinstance(v, plain)}
 
 
-def resume(run_dir: str | Path, *, verbose: int = 1) -> Result:
+def resume(
+    run_dir: str | Path,
+    *,
+    verbose: int = 1,
+    progress_bars: bool | None = None,
+    threads: int | None = None,
+) -> Result:
     """Resume a run that :func:`train` started, after its last complete epoch.
+
+    Args:
+        run_dir: the folder of the run. On several machines it must be one that all of them see.
+        verbose, progress_bars, threads: as in :func:`fit`.
 
     Raises:
         ValueError: as :func:`fit`, or the run was started with your own network: use ``fit``.
     """
+    join_processes()
     run = RunFolder.open(run_dir)
     recipe = run.recipe
     data = load_run_data(run)
     paddle.seed(recipe.seed)  # for a run that was stopped in its first epoch
-    return fit(load_network(run), data, recipe, run_dir, resume=True, verbose=verbose)
+    return fit(
+        load_network(run),
+        data,
+        recipe,
+        run_dir,
+        resume=True,
+        source=run.origin,
+        verbose=verbose,
+        progress_bars=progress_bars,
+        threads=threads,
+    )
 
 
 def load_network(run: RunFolder, weights: str | Path | None = None) -> nn.Layer:

@@ -9,13 +9,13 @@ import random
 import threading
 import time
 import warnings
-from typing import Any, cast
+from typing import Any, Sequence, cast
 
 import numpy as np
 import paddle
 from paddle import nn
-from paddle.callbacks import Callback, ProgBarLogger, VisualDL
-from paddle.distributed import ParallelEnv, get_rank
+from paddle.callbacks import Callback, VisualDL
+from paddle.distributed import get_rank
 
 from paddle_oct.base.interrupts import raise_if_interrupted
 from paddle_oct.base.private import optimizer_of
@@ -23,8 +23,15 @@ from paddle_oct.views import add_graph
 
 from .checkpoint import CheckpointState, Row
 from .data import NetworkInputs
+from .processes import (
+    average_statistics,
+    count_processes,
+    is_first_process,
+    sum_over_processes,
+)
 from .run_folder import RunFolder
 from .scalars import record_files
+from .scores import Scores
 
 _PATIENCE = 5.0  # seconds
 
@@ -80,16 +87,32 @@ class CheckImages(Callback):
             data_set.check()
 
 
-class EpochMeter(Callback):
-    """Average the losses of an epoch; ``paddle.Model`` averages only the accuracies.
+class AverageStatistics(Callback):
+    """Give all processes the same running statistics, before the network is tested and saved."""
 
-    The loss of an evaluation is replaced by its mean over all images, for the callbacks that come
-    after this one. ``done`` is the number of epochs that were complete before.
+    def __init__(self, network: nn.Layer) -> None:
+        super().__init__()
+        self.network = network
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        average_statistics(self.network)
+
+
+class EpochMeter(Callback):
+    """Measure an epoch: losses and accuracies over all images of all processes, and the speed.
+
+    The loss of an evaluation, for which ``paddle.Model`` has that of the last batch, is replaced by
+    its mean over all images, for the callbacks that come after this one.
+
+    Args:
+        done: the number of epochs that were complete before.
+        scores: the metric of the ``paddle.Model``.
     """
 
-    def __init__(self, done: int) -> None:
+    def __init__(self, done: int, scores: Scores) -> None:
         super().__init__()
         self.done = done
+        self.scores = scores
         self._columns: dict[str, float] = {}
 
     @property
@@ -98,64 +121,37 @@ class EpochMeter(Callback):
         return cast("Row", dict(self._columns))  # Paddle names the accuracies at run time
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self._start()
+        self._started = time.perf_counter()
         self._columns = {"epoch": self.done + epoch + 1}
 
     def on_train_batch_end(self, step: int, logs: Logs = None) -> None:
-        self._count(logs)
+        self._sums = self.scores.sums  # Paddle resets them before the epoch ends
         epoch = self._columns["epoch"]
         _require_finite(logs["loss"][0], f"the loss in epoch {epoch}, step {step + 1}")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         seconds = time.perf_counter() - self._started
-        self._report("train", logs)
-        self._columns["images_per_second"] = round(self._images / seconds, 2)
-
-    def on_eval_begin(self, logs: Logs = None) -> None:
-        self._start()
+        *sums, seconds = sum_over_processes([*self._sums, seconds])
+        self._report("train", sums)
+        speed = sums[0] / (seconds / count_processes())
+        self._columns["images_per_second"] = round(speed, 2)
 
     def on_eval_batch_end(self, step: int, logs: Logs = None) -> None:
-        self._count(logs)
+        # Paddle has gathered what the other processes computed, and cut off what is padding.
+        self._sums = self.scores.sums
 
     def on_eval_end(self, logs: Logs = None) -> None:
-        logs["loss"] = [self._loss / self._images]
-        self._report("eval", logs)
+        self._report("eval", self._sums)
+        logs["loss"] = [self.scores.means(self._sums)["loss"]]
 
-    def _start(self) -> None:
-        self._started = time.perf_counter()
-        self._images, self._loss = 0, 0.0
-
-    def _count(self, logs: Logs) -> None:
-        images = logs["batch_size"]
-        self._images += images
-        self._loss += logs["loss"][0] * images
-
-    def _report(self, split: str, logs: Logs) -> None:
-        self._columns[f"{split}_loss"] = round(self._loss / self._images, 6)
-        for name, value in logs.items():
-            if name.startswith("acc"):
-                self._columns[f"{split}_{name}"] = round(float(value), 6)
+    def _report(self, split: str, sums: Sequence[float]) -> None:
+        for name, mean in self.scores.means(sums).items():
+            self._columns[f"{split}_{name}"] = round(mean, 6)
 
 
 def _require_finite(loss: float, what: str) -> None:
     if not math.isfinite(loss):
         raise FloatingPointError(f"{what} is {loss}; lower the learning rate")
-
-
-class Progress(ProgBarLogger):
-    """Paddle's progress bar, counting epochs from the first of the run, before it was resumed."""
-
-    def __init__(self, done: int, epochs: int, verbose: int) -> None:
-        super().__init__(log_freq=1, verbose=verbose)
-        self.done = done
-        self.total = epochs
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        super().on_train_begin(logs)
-        self.epochs = self.total
-
-    def on_epoch_begin(self, epoch: int | None = None, logs: Logs = None) -> None:
-        super().on_epoch_begin(self.done + (epoch or 0), logs)
 
 
 class Record(VisualDL):
@@ -172,13 +168,12 @@ class Record(VisualDL):
         self.meter = meter
         self.network = network
         self.input_size = input_size
-        self._writes = ParallelEnv().local_rank == 0  # as Paddle's callback does
 
     def on_train_begin(self, logs: Logs = None) -> None:
         from visualdl import LogWriter
 
         super().on_train_begin(logs)
-        if not self._writes:
+        if not is_first_process():  # nor does Paddle's callback write there
             return
         files = record_files(self.run.visualdl_path)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints when it appends to a file
@@ -204,7 +199,7 @@ class Record(VisualDL):
 
     def on_eval_end(self, logs: Logs = None) -> None:
         super().on_eval_end(logs)
-        if self._writes:
+        if is_first_process():
             self.writer.flush()  # a thread writes it; the checkpoint notes its length
 
     def close(self) -> None:
@@ -220,7 +215,7 @@ class Record(VisualDL):
             del self.writer
 
     def _add(self, tag: str, step: int, value: float) -> None:
-        if self._writes:
+        if is_first_process():
             self.writer.add_scalar(tag=tag, step=step, value=value)
 
 
@@ -244,6 +239,6 @@ class SaveEpochs(Callback):
         _require_finite(row["eval_loss"], f"the loss on the test set after epoch {row['epoch']}")
         self.history.append(row)
         self.best_epoch = max(self.history, key=lambda row: row["eval_acc_top1"])["epoch"]
-        if get_rank() == 0:
+        if is_first_process():
             assert self.model is not None
             self.run.save(self.history, self.best_epoch, self.model)

@@ -207,6 +207,11 @@ def test_optimizer_of():
     assert private.optimizer_of(model) is optimizer
 
 
+def test_gradient_reducer():
+    """In several processes: ``tests/training/test_processes.py``."""
+    assert private.gradient_reducer(paddle.Model(nn.Linear(1, 1))) is None
+
+
 # -- memory --------------------------------------------------------------------------------------
 
 

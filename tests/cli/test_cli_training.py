@@ -35,6 +35,30 @@ def test_train_leaves_a_run_with_what_was_asked_for(trained):
     assert (config["recipe"]["epochs"], config["recipe"]["batch_size"]) == (1, 16)
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--workers", 10**20], "workers must be in [0, 1024]"),
+        (["--threads", 10**20], "Invalid value for '--threads'"),
+        (["--image-size", 10**20], "Invalid value for '--image-size'"),
+        (["--limit", 0], "Invalid value for '--limit'"),
+    ],
+)
+def test_numbers_out_of_range(run, tmp_path, option, message):
+    status, _, err = run("train", "--run", tmp_path / "run", *option)
+    assert (status, err.count("\n")) == (2, 1)
+    assert message in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_threads(run, trained, monkeypatch):
+    asked = []
+    monkeypatch.setattr("paddle_oct.base.private.set_threads", asked.append)
+    assert run("eval", trained, "--threads", 3)[0] == 0
+    assert run("train", "--resume", trained, "--threads", 2)[0] == 2  # it is complete
+    assert asked == [3, 2]
+
+
 @pytest.mark.slow
 def test_train_says_what_came_out_and_where_it_is(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -44,6 +68,9 @@ def test_train_says_what_came_out_and_where_it_is(run, tmp_path, monkeypatch):
         accuracy = float(
             (tmp_path / folder / "history.csv").read_text().split("\n")[1].split(",")[6]
         )
+        assert out.startswith("oct_mobilenet_v1: ")
+        assert "\nepoch 1/1: train loss " in out
+        assert "\b" not in out
         assert f"oct_mobilenet_v1 on digits: test accuracy {accuracy:.2%} after 1 epoch (" in out
         assert f"{folder}/curves.png" in out
         assert f"visualdl --logdir {folder}/visualdl" in out
