@@ -87,7 +87,7 @@ def test_a_process_that_fails_ends_all(tmp_path):
 def test_the_command_line(tmp_path):
     """The automatic folder is one; it is resumed; it is refused by all processes alike."""
     options = ["--limit", 40, "--image-size", 32, "-o", "scale=0.25", "--batch-size", 8]
-    (tmp_path / "runs/oct_mobilenet_v1-digits").mkdir(parents=True)
+    (tmp_path / "runs/oct_mobilenet_v1-digits/of_others").mkdir(parents=True)
     status, printed = launch(tmp_path, *PADDLE_OCT, "train", *options, "--epochs", 2)
     assert status == 0, printed
     run = tmp_path / "runs/oct_mobilenet_v1-digits-2"
