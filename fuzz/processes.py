@@ -158,6 +158,11 @@ def campaign(runs, folder):
         yield json.loads(result.read_text())
 
 
+def read(file):
+    """Return what a process ended with; an empty dictionary if it did not."""
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
 def one_run(number, folder):
     """Train once, with stops if the number is odd."""
     seed = number // 2
@@ -171,12 +176,12 @@ def one_run(number, folder):
         launcher = start(way, run, seed)
         stopped.append(stop(launcher, run, how, rng.randrange(EPOCHS), rng.random() * 1.5))
     status = None
-    while status != 0 and tries < 3 and stopped != ["too late"]:
+    while status != 0 and tries < 2 and stopped != ["too late"]:
         status, tries = start(way, run, seed).wait(600), tries + 1
-    ends = [json.loads(run.with_name(f"run{number}.{rank}.json").read_text()) for rank in (0, 1)]
+    ends = [read(run.with_name(f"run{number}.{rank}.json")) for rank in (0, 1)]
     whole = ends[0]
     if number % 2:
-        whole = json.loads((folder / f"run{number - 1}.0.json").read_text())
+        whole = read(folder / f"run{number - 1}.0.json")
     return {
         "run": number,
         "started by": way,
@@ -184,7 +189,7 @@ def one_run(number, folder):
         "stopped by": ", ".join(stopped) or "-",
         "exit status": 0 if status is None else status,
         "starts": tries + len(stopped),
-        "processes equal": "yes" if ends[0] == ends[1] else "NO",
+        "processes equal": "yes" if {} != ends[0] == ends[1] else "NO",
         "as if never stopped": "-" if number % 2 == 0 else "yes" if ends[0] == whole else "NO",
         "s": f"{time.monotonic() - began:.0f}",
     }

@@ -216,6 +216,16 @@ def gradient_reducer(model: paddle.Model) -> Any:
     return parallel and parallel._reducer
 
 
+def process_store() -> Any:
+    """Return the store that the processes of a distributed training share; its server runs in the
+    first of them. Operators of the gloo backend abort the process after 30 seconds of waiting for
+    another, which can't be changed; who may have to wait longer does it here.
+    """
+    from paddle.base import core
+
+    return core.create_or_get_global_tcp_store()
+
+
 def next_unique_name(stem: str) -> str:
     """Return the name that Paddle will make next of a stem, such as "w_0_velocity": an optimiser
     takes the state of its slots by these names, and no public function tells without counting on.

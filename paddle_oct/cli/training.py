@@ -124,7 +124,7 @@ def train(
             result = training.resume(folder, **how)
     else:
         wanted = f"runs/{model}-{data}"
-        folder = Path(run_dir or training.from_first_process(lambda: _free_folder(wanted)))
+        folder = Path(run_dir or training.from_first_process(lambda: str(_free_folder(wanted))))
         given = {"data_file": data_file, "image_size": image_size, "limit": limit}
         with _resumable(folder):
             result = training.train(

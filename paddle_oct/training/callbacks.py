@@ -28,6 +28,7 @@ from .processes import (
     count_processes,
     is_first_process,
     sum_over_processes,
+    wait_for_processes,
 )
 from .run_folder import RunFolder
 from .scalars import record_files
@@ -96,6 +97,26 @@ class AverageStatistics(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         average_statistics(self.network)
+
+
+class KeepTogether(Callback):
+    """Let the processes wait for the first where it alone works, and on a CPU for each step.
+
+    Paddle's operators that do so on a CPU give up after 30 seconds.
+    """
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        wait_for_processes()
+
+    def on_train_batch_begin(self, step: int, logs: Logs = None) -> None:
+        if paddle.device.get_device() == "cpu":
+            wait_for_processes()
+
+    def on_eval_batch_begin(self, step: int, logs: Logs = None) -> None:
+        self.on_train_batch_begin(step, logs)
+
+    def on_eval_end(self, logs: Logs = None) -> None:
+        wait_for_processes()
 
 
 class EpochMeter(Callback):

@@ -22,6 +22,7 @@ from .callbacks import (
     AverageStatistics,
     CheckImages,
     EpochMeter,
+    KeepTogether,
     Record,
     SaveEpochs,
     SeedEpochs,
@@ -122,6 +123,7 @@ def fit(
     train_loader = DataLoader(train_set, batch_sampler=sampler, num_workers=recipe.workers)
     check_output(network, data)
     scores = measured(data, recipe)
+    wait_for_processes()  # however long each took for its network and data
     model = prepare(network, data, recipe, len(train_loader), scores)
     origin = source or {}
     with _opened(run_dir, resume, describe(network, data, recipe, origin)) as run:
@@ -156,12 +158,12 @@ def fit(
                     Progress(done, recipe.epochs, verbose),
                     record,
                     saver,
+                    KeepTogether(),
                     *lines,
                 ],
             )
         finally:
             record.close()
-        wait_for_processes()  # until the first has written the last epoch
     return Result(run, saver.history, saver.best_epoch)
 
 
@@ -193,17 +195,17 @@ def _restore(run: RunFolder, model: paddle.Model, recipe: Recipe) -> CheckpointS
     Return None if no epoch was completed.
     """
 
-    def find() -> Path | None:
+    def find() -> str | None:
         last = run.last
         done = last.state["epoch"] if last else 0
         if done >= recipe.epochs:
             raise ValueError(f"{run.path} is complete ({done} of {recipe.epochs} epochs)")
-        return last and last.folder
+        return last and str(last.folder)
 
     folder = from_first_process(find)
     if folder is None:
         return None
-    last = Checkpoint(folder)
+    last = Checkpoint(Path(folder))
     last.restore(model)
     return last.state
 

@@ -7,6 +7,9 @@ first.
 
 from __future__ import annotations
 
+import itertools
+import json
+import time
 from typing import Any, Callable, Sequence, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -15,13 +18,15 @@ import paddle
 import paddle.distributed as dist
 from paddle import nn
 
-from paddle_oct.base.private import gradient_reducer, norm_settings
+from paddle_oct.base.private import gradient_reducer, norm_settings, process_store
 
 T = TypeVar("T")
 
 _NORMS = (nn.BatchNorm, nn.BatchNorm1D, nn.BatchNorm2D, nn.BatchNorm3D, nn.SyncBatchNorm)
 
 
+# Every process counts alike.
+_MEETINGS = itertools.count()
 # As long as a network lives, see ``gradient_reducer``.
 _REDUCERS: WeakKeyDictionary[nn.Layer, list[Any]] = WeakKeyDictionary()
 
@@ -48,7 +53,7 @@ def from_first_process(function: Callable[[], T]) -> T:
     Every process must call this.
 
     Args:
-        function: its result must be what ``pickle`` can store.
+        function: its result must be what JSON can hold.
 
     Raises:
         ValueError: in the other processes, with the message of any exception that the function
@@ -57,20 +62,48 @@ def from_first_process(function: Callable[[], T]) -> T:
     if count_processes() == 1:
         return function()
     join_processes()
-    answer: list[Any] = [None]
-    error = None
+    answer, error = "", None
     if is_first_process():
         try:
-            answer = [(None, function())]
+            answer = json.dumps([None, function()])
         except Exception as raised:  # the others wait for an answer in any case
-            error, answer = raised, [(str(raised), None)]
-    dist.broadcast_object_list(answer, src=0)
+            error, answer = raised, json.dumps([str(raised), None])
+    message, result = json.loads(_meet(answer))
     if error is not None:
         raise error
-    message, result = answer[0]
     if message is not None:
         raise ValueError(message)
     return result
+
+
+def wait_for_processes() -> None:
+    """Wait until all processes have come here, however long that takes."""
+    if count_processes() > 1:
+        join_processes()
+        _meet("")
+
+
+def _meet(said: str) -> str:
+    """Wait until all processes have come here, and return what the first has said."""
+    store, number = process_store(), next(_MEETINGS)
+    said_key, come, gone = (f"paddle_oct/{number}/{what}" for what in ("said", "come", "gone"))
+
+    def wait(key: str, processes: int) -> None:
+        pause = 0.001
+        while store.add(key, 0) < processes:
+            time.sleep(pause)
+            pause = min(1.5 * pause, 0.05)
+
+    if is_first_process():
+        store.set(said_key, said)
+    store.add(come, 1)
+    wait(come, count_processes())
+    heard = store.get(said_key).decode()
+    if is_first_process():
+        wait(gone, count_processes() - 1)  # the store ends with this process
+    else:
+        store.add(gone, 1)
+    return heard
 
 
 def sum_over_processes(values: Sequence[float]) -> list[float]:
@@ -80,14 +113,9 @@ def sum_over_processes(values: Sequence[float]) -> list[float]:
     """
     sums = paddle.to_tensor(np.asarray(values, "float64"))
     if count_processes() > 1:
+        wait_for_processes()
         dist.all_reduce(sums)
     return [float(value) for value in sums.numpy()]
-
-
-def wait_for_processes() -> None:
-    """Wait until all processes have come here."""
-    if count_processes() > 1:
-        dist.barrier()
 
 
 def allow_further_training(model: paddle.Model) -> None:
@@ -103,6 +131,7 @@ def average_statistics(network: nn.Layer) -> None:
     """
     if count_processes() == 1:
         return
+    wait_for_processes()
     norms = [layer for layer in network.sublayers(include_self=True) if isinstance(layer, _NORMS)]
     settings = [norm_settings(norm) for norm in norms]
     averaged = {
