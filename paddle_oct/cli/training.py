@@ -14,7 +14,7 @@ import click
 from paddle_oct.base.interrupts import interrupts_kept
 
 from .names import DATA_SETS, NameType, all_models
-from .options import COUNT, network_settings, threads_option
+from .options import network_settings, threads_option
 
 if TYPE_CHECKING:
     from paddle_oct.training import Result
@@ -73,7 +73,7 @@ def _recipe_options() -> tuple[click.Option, ...]:
     type=click.IntRange(1, 8192),
     help="Scale images to this size. [default: the data's own]",
 )
-@click.option("--limit", type=COUNT, help="Use at most this many images of each split.")
+@click.option("--limit", type=int, help="Use at most this many images of each split.")
 @click.option(
     "--run",
     "run_dir",

@@ -41,7 +41,6 @@ def test_train_leaves_a_run_with_what_was_asked_for(trained):
         (["--workers", 10**20], "workers must be in [0, 1024]"),
         (["--threads", 10**20], "Invalid value for '--threads'"),
         (["--image-size", 10**20], "Invalid value for '--image-size'"),
-        (["--limit", 0], "Invalid value for '--limit'"),
     ],
 )
 def test_numbers_out_of_range(run, tmp_path, option, message):

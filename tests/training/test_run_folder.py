@@ -325,7 +325,7 @@ def preprocessing(**changes):
         (preprocessing(std=[True] * 3), "std must be a list of 3"),
         (preprocessing(sice=1), "unknown entry 'sice'"),
         ({"recipe": {"epochs": "2"}}, "epochs must be of type int"),
-        ({"recipe": {"epochs": 0}}, "epochs must be at least 1"),
+        ({"recipe": {"epochs": 0}}, "epochs must be in"),
         ({"recipe": {"epoch": 2}}, "unknown recipe field 'epoch'"),
         ({"model": 5}, "model must be a name"),
         ({"model": "x" * 10**6}, "model must be a name"),
