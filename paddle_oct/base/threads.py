@@ -9,8 +9,9 @@ from pathlib import Path
 MOST_THREADS = 1024
 
 _VARIABLE = "OMP_NUM_THREADS"
-# The launcher of several processes sets it: the number of those on this machine.
-_LOCAL_PROCESSES = "PADDLE_LOCAL_SIZE"
+# The launcher of several processes sets them: how many there are on this machine, and in all (which
+# is all that an older launcher says).
+_PROCESSES = ("PADDLE_LOCAL_SIZE", "PADDLE_TRAINERS_NUM")
 
 
 def use_threads(threads: int | None = None) -> int:
@@ -48,7 +49,8 @@ def _asked_for() -> int | None:
     """
     value = os.environ.get(_VARIABLE, "")
     if value == "1":
-        process = str(os.getppid()) if _LOCAL_PROCESSES in os.environ else "self"
+        launched = any(name in os.environ for name in _PROCESSES)
+        process = str(os.getppid()) if launched else "self"
         value = _environment_at_start(process).get(_VARIABLE, "")
     return int(value) if value.isdecimal() and int(value) else None
 
@@ -69,9 +71,9 @@ def _share() -> int:
         processors = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         processors = os.cpu_count() or 1
-    processes = os.environ.get(_LOCAL_PROCESSES, "1")
-    share = min(processors, _quota()) // (int(processes) if processes.isdecimal() else 1)
-    return max(1, int(share))
+    told = (os.environ.get(name, "") for name in _PROCESSES)
+    processes = next((int(number) for number in told if number.isdecimal() and int(number)), 1)
+    return max(1, int(min(processors, _quota()) // processes))
 
 
 def _quota(folder: str = "/sys/fs/cgroup") -> float:

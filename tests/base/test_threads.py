@@ -18,7 +18,7 @@ def chosen(monkeypatch):
 
     def choose(variables=(), at_start=(), processors=8, quota=float("inf")):
         variables = dict(variables)
-        for name in ("OMP_NUM_THREADS", "PADDLE_LOCAL_SIZE"):
+        for name in ("OMP_NUM_THREADS", "PADDLE_LOCAL_SIZE", "PADDLE_TRAINERS_NUM"):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -44,6 +44,8 @@ def chosen(monkeypatch):
         ({"variables": {"OMP_NUM_THREADS": "2,1"}}, 8),
         ({"variables": {"PADDLE_LOCAL_SIZE": "3"}}, 2),
         ({"variables": {"PADDLE_LOCAL_SIZE": "20"}}, 1),
+        ({"variables": {"PADDLE_LOCAL_SIZE": "2", "PADDLE_TRAINERS_NUM": "4"}}, 4),
+        ({"variables": {"PADDLE_TRAINERS_NUM": "4"}}, 2),
     ],
 )
 def test_the_default(chosen, arguments, expected):
