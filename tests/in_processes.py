@@ -8,15 +8,18 @@ import gc
 import hashlib
 import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import paddle
+import pytest
 from paddle import nn
 from paddle.distributed import get_rank
 
 from paddle_oct import Conv_BN_ACT, OctaveConv, OctaveMerge, PerBand
 from paddle_oct.training import Recipe, evaluate, fit, load_data, predict_logits
+from paddle_oct.training.processes import join_processes, wait_for_processes
 
 RECIPE = Recipe(epochs=2, batch_size=8, warmup_epochs=0.5)
 
@@ -120,7 +123,17 @@ def diverge(folder):
     fit(Diverging(), load_data("digits", image_size=16, limit=69), RECIPE, folder / "run")
 
 
+def leave(folder):
+    """One process waits for another, which does not come, as if it had failed elsewhere."""
+    if get_rank() == 1:
+        join_processes()
+        return time.sleep(20)
+    with pytest.raises(RuntimeError, match="another process did not come"):
+        wait_for_processes()
+
+
 if __name__ == "__main__":
     mode, folder = sys.argv[1], Path(sys.argv[2])
-    answer = {"train": train, "measure": measure, "diverge": diverge}[mode](folder)
+    modes = {"train": train, "measure": measure, "diverge": diverge, "leave": leave}
+    answer = modes[mode](folder)
     (folder / f"{get_rank()}.json").write_text(json.dumps(answer))

@@ -153,8 +153,8 @@ def fit(
                 callbacks=[
                     CheckImages(train_set, test_set),
                     SeedEpochs(recipe.seed, sampler, done),
-                    AverageStatistics(network),
                     meter,
+                    AverageStatistics(network),
                     Progress(done, recipe.epochs, verbose),
                     record,
                     saver,

@@ -77,7 +77,11 @@ def from_first_process(function: Callable[[], T]) -> T:
 
 
 def wait_for_processes() -> None:
-    """Wait until all processes have come here, however long that takes."""
+    """Wait until all processes have come here, for half an hour or ``PADDLE_PG_TIMEOUT`` ms.
+
+    Raises:
+        RuntimeError: they did not; the launcher ends all if one fails, but only on its machine.
+    """
     if count_processes() > 1:
         join_processes()
         _meet("")
@@ -89,8 +93,10 @@ def _meet(said: str) -> str:
     said_key, come, gone = (f"paddle_oct/{number}/{what}" for what in ("said", "come", "gone"))
 
     def wait(key: str, processes: int) -> None:
-        pause = 0.001
+        pause, last = 0.001, time.monotonic() + dist.ParallelEnv().pg_timeout / 1000
         while store.add(key, 0) < processes:
+            if time.monotonic() > last:
+                raise RuntimeError("another process did not come; see its log/workerlog.N")
             time.sleep(pause)
             pause = min(1.5 * pause, 0.05)
 

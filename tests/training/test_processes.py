@@ -84,6 +84,13 @@ def test_a_process_that_fails_ends_all(tmp_path):
 
 
 @pytest.mark.slow
+def test_no_process_waits_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setenv("PADDLE_PG_TIMEOUT", "2000")
+    status, printed = launch(tmp_path, SCRIPT, "leave", tmp_path)
+    assert status == 0, printed
+
+
+@pytest.mark.slow
 def test_the_command_line(tmp_path):
     """The automatic folder is one; it is resumed; it is refused by all processes alike."""
     options = ["--limit", 40, "--image-size", 32, "-o", "scale=0.25", "--batch-size", 8]
