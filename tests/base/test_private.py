@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -210,6 +211,26 @@ def test_optimizer_of():
 def test_gradient_reducer():
     """In several processes: ``tests/training/test_processes.py``."""
     assert private.gradient_reducer(paddle.Model(nn.Linear(1, 1))) is None
+
+
+def test_process_store():
+    """Between two processes: ``tests/training/test_processes.py``."""
+    script = """if True:
+        import paddle
+        from paddle_oct.base.private import process_store
+        store = process_store()
+        store.set("said", "yes")
+        assert store.get("said") == b"yes"
+        assert [store.add("come", 1), store.add("come", 1), store.add("come", 0)] == [1, 2, 2]
+        assert process_store().get("said") == b"yes"
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    told = {"PADDLE_MASTER": address, "PADDLE_TRAINER_ID": "0", "PADDLE_TRAINERS_NUM": "1"}
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, env={**os.environ, **told}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
 
 
 # -- memory --------------------------------------------------------------------------------------
