@@ -14,6 +14,14 @@ def seeded():
     paddle.seed(0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Let training take one thread where it would take all processors: tests run side by side."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("paddle_oct.base.threads._share", lambda: 1)
+        yield
+
+
 @pytest.fixture
 def run(capsys):
     """Return a function that runs the command line: its exit status, output and errors."""

@@ -138,6 +138,7 @@ class NormSettings(NamedTuple):
         data_format: such as ``"NCHW"``.
         act: the name of the activation that ``paddle.nn.BatchNorm`` applies too, or None.
         of_batch: whether it normalises by the statistics of the batch at inference, too.
+        frozen: whether it normalises by the running statistics in training, too.
     """
 
     mean: Tensor
@@ -146,6 +147,7 @@ class NormSettings(NamedTuple):
     data_format: str
     act: str | None
     of_batch: bool
+    frozen: bool
 
 
 def norm_settings(norm: nn.Layer) -> NormSettings:
@@ -160,6 +162,7 @@ def norm_settings(norm: nn.Layer) -> NormSettings:
         data_format(norm),
         layer._act if older else None,
         of_batch and (layer._trainable_statistics if older else True),
+        bool(layer._use_global_stats),
     )
 
 
@@ -183,6 +186,39 @@ def optimizer_of(model: paddle.Model) -> paddle.optimizer.Optimizer:
     """
     own: Any = model
     return own._optimizer
+
+
+def set_loss_scaling(model: paddle.Model, state: Mapping[str, Any]) -> None:
+    """Give a ``paddle.Model`` the state of a loss scaling that it saved: it makes its scaler in the
+    first batch, and until then ``load`` passes over the state.
+
+    Raises:
+        KeyError, IndexError, TypeError, ValueError, RuntimeError: the state is of something else.
+    """
+    scaler = paddle.amp.GradScaler()
+    scaler.load_state_dict(dict(state))  # pyright: ignore[reportArgumentType]
+    own: Any = model
+    own._scaler = scaler
+
+
+def gradient_reducer(model: paddle.Model) -> Any:
+    """Return what sums the gradients of a ``paddle.Model`` over several processes; None in one
+    process. Hooks of the parameters point to it, without keeping it: whoever trains the network
+    again, after the model is gone, has a segmentation fault.
+    """
+    own: Any = model
+    parallel = getattr(own._adapter, "ddp_model", None)
+    return parallel and parallel._reducer
+
+
+def process_store() -> Any:
+    """Return the store that the processes of a distributed training share; its server runs in the
+    first of them. Operators of the gloo backend abort the process after 30 seconds of waiting for
+    another, which can't be changed; who may have to wait longer does it here.
+    """
+    from paddle.base import core
+
+    return core.create_or_get_global_tcp_store()
 
 
 def next_unique_name(stem: str) -> str:

@@ -9,7 +9,7 @@ from .race import RACE_ENGINES, check_engine, race
 from .race_report import draw_race, race_table
 from .race_result import Contender, RaceResult
 from .races import races
-from .results import read_run
+from .results import read_run, read_runs
 
 __all__ = [
     "ALPHAS",
@@ -34,5 +34,6 @@ __all__ = [
     "race_table",
     "races",
     "read_run",
+    "read_runs",
     "sweep",
 ]

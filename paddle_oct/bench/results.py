@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
+import warnings
 from pathlib import Path
+from typing import Sequence
 
 from paddle_oct.cost import count_macs
 from paddle_oct.models import model_options
@@ -21,15 +24,33 @@ def read_run(path: str | Path) -> OwnRun:
     """
     run = RunFolder.open(path)
     accuracy = _best_accuracy(run)
-    config = run.config
-    network = load_network(run)
-    try:
-        size, data, name = config["preprocessing"]["size"], config["data"], config["model"]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{run.config_path} is damaged: it lacks {error}") from error
-    macs = count_macs(network, (1, 3, size, size))
-    alpha = config["model_options"].get("alpha", model_options(name).get("alpha"))
-    return OwnRun(run.path.resolve().name, name, alpha, data, macs / 1e9, 100 * accuracy)
+    origin, size = run.origin, run.preprocessing.size
+    macs = count_macs(load_network(run), (1, 3, size, size))
+    name = origin["model"]
+    alpha = origin["model_options"].get("alpha", model_options(name).get("alpha"))
+    label = run.path.resolve().name
+    return OwnRun(label, name, alpha, origin["data"], macs / 1e9, 100 * accuracy)
+
+
+def read_runs(paths: Sequence[str | Path]) -> list[OwnRun]:
+    """Read several runs as :func:`read_run` does; a warning names those that can't be read.
+
+    Raises:
+        ValueError: none of them can be read.
+    """
+    runs, errors = [], []
+    for path in paths:
+        try:
+            runs.append(read_run(path))
+        except ValueError as error:
+            errors.append(error)
+    if errors and not runs:
+        raise ValueError(
+            str(errors[0]) if len(errors) == 1 else f"none is a run with results: {errors[0]} ..."
+        )
+    for error in errors:
+        warnings.warn(f"left out: {error}", stacklevel=2)
+    return runs
 
 
 def _best_accuracy(run: RunFolder) -> float:
@@ -39,6 +60,9 @@ def _best_accuracy(run: RunFolder) -> float:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        return max(float(row["eval_acc_top1"]) for row in rows)
-    except (KeyError, TypeError, ValueError) as error:
+        accuracies = [float(row["eval_acc_top1"]) for row in rows]
+        if not all(map(math.isfinite, accuracies)):
+            raise ValueError("an accuracy that is no number")
+        return max(accuracies)
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is no history of a run ({error})") from error

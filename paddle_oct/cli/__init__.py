@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from paddle_oct.base.interrupts import forget_unhandled_interrupt
+from paddle_oct.base.interrupts import Terminated, forget_unhandled_interrupt
 from paddle_oct.version import __version__
 
 from . import (
@@ -80,7 +80,10 @@ for _command in (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; one line for an error, exit status 2, and 130 for Ctrl-C."""
+    """Run the command line.
+
+    For an error it prints one line and exits with 2; with 130 for Ctrl-C, and 143 for SIGTERM.
+    """
     _quieten()
     given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -89,9 +92,9 @@ def main(arguments: list[str] | None = None) -> None:
         )
     except click.ClickException as error:
         _exit_with(error.format_message())
-    except click.Abort:
+    except click.Abort as abort:
         forget_unhandled_interrupt()
-        sys.exit(130)
+        sys.exit(143 if isinstance(abort.__context__, Terminated) else 130)
     except (ValueError, TypeError, FloatingPointError, OSError) as error:
         if "--debug" in given:
             raise

@@ -112,16 +112,10 @@ def sweep(
 def accuracy(runs: tuple[str, ...], output: Output) -> None:
     """List published ImageNet accuracies with their costs, and those of RUNS of your own.
 
-    RUNS in which no epoch was completed are left out.
+    A folder without the results of a run is left out, and a warning says why.
     """
     from paddle_oct import bench
-    from paddle_oct.training import RunFolder
 
-    own = []
-    for run in runs:
-        if RunFolder.open(run).history_path.is_file():
-            own.append(bench.read_run(run))
-        else:
-            click.echo(f"{run}: no epoch was completed; left out", err=True)
+    own = bench.read_runs(runs)
     output.write(bench.accuracy_table(own, output.format))
     output.draw(lambda path: bench.draw_accuracy(path, own))

@@ -9,6 +9,7 @@ from typing import Any, Callable, TypeVar
 import click
 
 from paddle_oct.base.numbers import comma_separated
+from paddle_oct.base.threads import MOST_THREADS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -94,6 +95,11 @@ image_size_option = click.option(
     default=224,
     show_default=True,
     help="Height and width of the images.",
+)
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(1, MOST_THREADS),
+    help="Threads of the CPU. [default: OMP_NUM_THREADS, or all processors]",
 )
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
+from paddle_oct.base.threads import use_threads
+
 from .names import NameType, all_models
-from .options import COUNT, network_settings, together
+from .options import COUNT, network_settings, threads_option, together
 
 if TYPE_CHECKING:
     from paddle_oct.training import DataOptions, Trained
@@ -87,7 +89,10 @@ def trained_options(command: Callable[..., None]) -> Callable[..., None]:
     "class.",
 )
 @click.option("--batch-size", type=COUNT, default=64, show_default=True, help="Images in a batch.")
-def evaluate(choice: TrainedChoice, data_file: str | None, batch_size: int) -> None:
+@threads_option
+def evaluate(
+    choice: TrainedChoice, data_file: str | None, batch_size: int, threads: int | None
+) -> None:
     """Test the network of a RUN folder, or one with published weights.
 
     \b
@@ -103,6 +108,7 @@ def evaluate(choice: TrainedChoice, data_file: str | None, batch_size: int) -> N
 
     if choice.model is not None and data_file is None:
         raise click.UsageError("--model needs a folder of images per class: --data-file FOLDER")
+    use_threads(threads)
     trained = choice.load()
     if choice.run is not None:
         overrides: DataOptions = {} if data_file is None else {"data_file": data_file}
@@ -125,12 +131,14 @@ def evaluate(choice: TrainedChoice, data_file: str | None, batch_size: int) -> N
 @click.option("--run", type=click.Path(), help="The folder of a trained network.")
 @trained_options
 @click.option("--top", type=COUNT, default=3, show_default=True, help="Classes shown.")
-def predict(images: tuple[str, ...], choice: TrainedChoice, top: int) -> None:
+@threads_option
+def predict(images: tuple[str, ...], choice: TrainedChoice, top: int, threads: int | None) -> None:
     """Classify IMAGES with the network of a run folder, or one with published weights."""
     from tabulate import tabulate
 
     from paddle_oct.training import classify
 
+    use_threads(threads)
     answers = classify(choice.load(), images, top)
     rows = [
         (path, ", ".join(f"{name} {probability:.1%}" for name, probability in answer))

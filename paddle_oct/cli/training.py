@@ -7,14 +7,17 @@ import dataclasses
 import functools
 import os
 from pathlib import Path
-from typing import Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 import click
 
 from paddle_oct.base.interrupts import interrupts_kept
 
 from .names import DATA_SETS, NameType, all_models
-from .options import network_settings
+from .options import network_settings, threads_option
+
+if TYPE_CHECKING:
+    from paddle_oct.training import Result
 
 
 class TrainCommand(click.Command):
@@ -38,13 +41,14 @@ def _recipe_options() -> tuple[click.Option, ...]:
     """Return an option for every field of a recipe."""
     from paddle_oct.training import Recipe
 
-    types: dict[str, Any] = {"int": int, "float": float, "str": str}
+    types: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
     options = []
     for spec in dataclasses.fields(Recipe):
         choices, text = spec.metadata["choices"], spec.metadata["help"]
         option = click.Option(
             [f"--{spec.name.replace('_', '-')}"],
             type=NameType(choices) if choices else types[str(spec.type)],
+            is_flag=spec.type == "bool",
             default=spec.default,
             show_default=True,
             metavar=f"[{'|'.join(choices)}]" if choices else None,
@@ -64,7 +68,11 @@ def _recipe_options() -> tuple[click.Option, ...]:
     help=f"The data set: {', '.join(DATA_SETS)}.",
 )
 @click.option("--data-file", type=click.Path(), help="The CIFAR archive or image folder on disk.")
-@click.option("--image-size", type=int, help="Scale images to this size. [default: the data's own]")
+@click.option(
+    "--image-size",
+    type=click.IntRange(1, 8192),
+    help="Scale images to this size. [default: the data's own]",
+)
 @click.option("--limit", type=int, help="Use at most this many images of each split.")
 @click.option(
     "--run",
@@ -73,7 +81,8 @@ def _recipe_options() -> tuple[click.Option, ...]:
     help="The new folder of the run. [default: runs/MODEL-DATA]",
 )
 @click.option("--resume", "resume_dir", type=click.Path(), help="Resume the run in this folder.")
-@click.option("--quiet", is_flag=True, help="No progress bars.")
+@click.option("--quiet", is_flag=True, help="No progress bars, but a line per epoch.")
+@threads_option
 @network_settings
 @click.pass_context
 def train(
@@ -86,28 +95,36 @@ def train(
     run_dir: str | None,
     resume_dir: str | None,
     quiet: bool,
+    threads: int | None,
     settings: dict[str, Any],
     **recipe: Any,
 ) -> None:
     """Train MODEL, by default oct_mobilenet_v1, and leave the run in a folder.
 
     MODEL is a name that 'paddle-oct models' lists, or one of paddle.vision.models. Resuming takes
-    everything from the run and no other options.
+    everything from the run and no other options. The same command with --run again, after it was
+    stopped or killed, also goes on where it stopped.
 
     With --data folder, --data-file names a folder with one sub-folder of images per class; every
     fifth image is then held out for testing. Or it holds 'train' and 'test' (or 'val'), each with
     the sub-folders of the classes.
-    """
+
+    Several processes, such as one per GPU, train together under Paddle's launcher:
+
+    \b
+    python -m paddle.distributed.launch --nproc_per_node 2 paddle-oct train ...
+    """  # noqa: D301 - click wants the character that \b stands for
     from paddle_oct import training
 
-    verbose = 0 if quiet else 1
+    how: dict[str, Any] = {"progress_bars": False if quiet else None, "threads": threads}
     if resume_dir is not None:
-        _refuse_others(context, allowed=("resume_dir", "quiet"))
+        _refuse_others(context, allowed=("resume_dir", "quiet", "threads"))
         folder = Path(resume_dir)
         with _resumable(folder):
-            result = training.resume(folder, verbose=verbose)
+            result = training.resume(folder, **how)
     else:
-        folder = Path(run_dir) if run_dir else _free_folder(f"runs/{model}-{data}")
+        wanted = f"runs/{model}-{data}"
+        folder = Path(run_dir or training.from_first_process(lambda: str(_free_folder(wanted))))
         given = {"data_file": data_file, "image_size": image_size, "limit": limit}
         with _resumable(folder):
             result = training.train(
@@ -117,8 +134,14 @@ def train(
                 folder,
                 model_options=settings,
                 data_options={key: value for key, value in given.items() if value is not None},
-                verbose=verbose,
+                **how,
             )
+    if training.is_first_process():
+        _report(result)
+
+
+def _report(result: Result) -> None:
+    """Say what came out of a run, and where it is."""
     origin = result.run.origin
     epochs = len(result.history)
     best = result.run.best
@@ -141,9 +164,11 @@ def _refuse_others(context: click.Context, allowed: tuple[str, ...]) -> None:
 
 
 def _free_folder(wanted: str) -> Path:
-    """Return ``wanted``, or ``wanted-2``, ``wanted-3``, ... if that exists."""
+    """Return ``wanted``, or ``wanted-2``, ``wanted-3``, ... if that exists and is in use."""
+    from paddle_oct.training import RunFolder
+
     folder, number = Path(wanted), 1
-    while folder.exists():
+    while folder.exists() and not RunFolder(folder).is_unstarted:
         number += 1
         folder = Path(f"{wanted}-{number}")
     return folder
@@ -151,7 +176,7 @@ def _free_folder(wanted: str) -> Path:
 
 @contextlib.contextmanager
 def _resumable(folder: Path) -> Iterator[None]:
-    """On Ctrl-C, say how to resume the run in a folder."""
+    """On Ctrl-C and SIGTERM, say how to resume the run in a folder."""
     from paddle_oct.training import RunFolder
 
     try:

@@ -3,6 +3,7 @@
 from .by_name import load_network, load_run_data, resume, train
 from .checkpoint import Checkpoint, CheckpointState, Row
 from .classify import classify
+from .config import Origin
 from .curves import draw_curves
 from .data import (
     DataOptions,
@@ -19,8 +20,9 @@ from .fit import Result, fit
 from .inputs import read_input
 from .prepare import prepare
 from .preprocessing import Preprocessing, read_image
+from .processes import from_first_process, is_first_process
 from .recipe import Recipe
-from .run_folder import Origin, RunFolder
+from .run_folder import RunFolder
 from .scalars import read_scalars
 from .trained import Trained
 
@@ -42,6 +44,8 @@ __all__ = [
     "evaluate",
     "find_network",
     "fit",
+    "from_first_process",
+    "is_first_process",
     "list_data",
     "load_data",
     "load_network",

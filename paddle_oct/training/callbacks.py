@@ -6,24 +6,35 @@ import contextlib
 import io
 import math
 import random
+import threading
 import time
 import warnings
-from typing import Any, cast
+from typing import Any, Sequence, cast
 
 import numpy as np
 import paddle
 from paddle import nn
-from paddle.callbacks import Callback, ProgBarLogger, VisualDL
-from paddle.distributed import ParallelEnv, get_rank
+from paddle.callbacks import Callback, VisualDL
+from paddle.distributed import get_rank
 
+from paddle_oct.base.interrupts import raise_if_interrupted
 from paddle_oct.base.private import optimizer_of
 from paddle_oct.views import add_graph
 
 from .checkpoint import CheckpointState, Row
-from .curves import draw_curves
 from .data import NetworkInputs
+from .processes import (
+    average_statistics,
+    count_processes,
+    is_first_process,
+    sum_over_processes,
+    wait_for_processes,
+)
 from .run_folder import RunFolder
 from .scalars import record_files
+from .scores import Scores
+
+_PATIENCE = 5.0  # seconds
 
 #: What Paddle passes to a callback: a dictionary that does not match Paddle's own hint (the loss is
 #: a list, for one), or None.
@@ -56,7 +67,10 @@ class SeedEpochs(Callback):
 
 
 class CheckImages(Callback):
-    """Raise the ``ValueError`` of an image of these data sets that could not be read."""
+    """Raise the ``ValueError`` of an image of these data sets that could not be read.
+
+    And the interrupt, if there was one and Python lost it, as while it forked a worker.
+    """
 
     def __init__(self, *data_sets: NetworkInputs) -> None:
         super().__init__()
@@ -69,20 +83,57 @@ class CheckImages(Callback):
         self._check()
 
     def _check(self) -> None:
+        raise_if_interrupted()
         for data_set in self._data_sets:
             data_set.check()
 
 
-class EpochMeter(Callback):
-    """Average the losses of an epoch; ``paddle.Model`` averages only the accuracies.
+class AverageStatistics(Callback):
+    """Give all processes the same running statistics, before the network is tested and saved."""
 
-    The loss of an evaluation is replaced by its mean over all images, for the callbacks that come
-    after this one. ``done`` is the number of epochs that were complete before.
+    def __init__(self, network: nn.Layer) -> None:
+        super().__init__()
+        self.network = network
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        average_statistics(self.network)
+
+
+class KeepTogether(Callback):
+    """Let the processes wait for the first where it alone works, and on a CPU for each step.
+
+    Paddle's operators that do so on a CPU give up after 30 seconds.
     """
 
-    def __init__(self, done: int) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
+        wait_for_processes()
+
+    def on_train_batch_begin(self, step: int, logs: Logs = None) -> None:
+        if paddle.device.get_device() == "cpu":
+            wait_for_processes()
+
+    def on_eval_batch_begin(self, step: int, logs: Logs = None) -> None:
+        self.on_train_batch_begin(step, logs)
+
+    def on_eval_end(self, logs: Logs = None) -> None:
+        wait_for_processes()
+
+
+class EpochMeter(Callback):
+    """Measure an epoch: losses and accuracies over all images of all processes, and the speed.
+
+    The loss of an evaluation, for which ``paddle.Model`` has that of the last batch, is replaced by
+    its mean over all images, for the callbacks that come after this one.
+
+    Args:
+        done: the number of epochs that were complete before.
+        scores: the metric of the ``paddle.Model``.
+    """
+
+    def __init__(self, done: int, scores: Scores) -> None:
         super().__init__()
         self.done = done
+        self.scores = scores
         self._columns: dict[str, float] = {}
 
     @property
@@ -91,64 +142,37 @@ class EpochMeter(Callback):
         return cast("Row", dict(self._columns))  # Paddle names the accuracies at run time
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self._start()
+        self._started = time.perf_counter()
         self._columns = {"epoch": self.done + epoch + 1}
 
     def on_train_batch_end(self, step: int, logs: Logs = None) -> None:
-        self._count(logs)
+        self._sums = self.scores.sums  # Paddle resets them before the epoch ends
         epoch = self._columns["epoch"]
         _require_finite(logs["loss"][0], f"the loss in epoch {epoch}, step {step + 1}")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         seconds = time.perf_counter() - self._started
-        self._report("train", logs)
-        self._columns["images_per_second"] = round(self._images / seconds, 2)
-
-    def on_eval_begin(self, logs: Logs = None) -> None:
-        self._start()
+        *sums, seconds = sum_over_processes([*self._sums, seconds])
+        self._report("train", sums)
+        speed = sums[0] / (seconds / count_processes())
+        self._columns["images_per_second"] = round(speed, 2)
 
     def on_eval_batch_end(self, step: int, logs: Logs = None) -> None:
-        self._count(logs)
+        # Paddle has gathered what the other processes computed, and cut off what is padding.
+        self._sums = self.scores.sums
 
     def on_eval_end(self, logs: Logs = None) -> None:
-        logs["loss"] = [self._loss / self._images]
-        self._report("eval", logs)
+        self._report("eval", self._sums)
+        logs["loss"] = [self.scores.means(self._sums)["loss"]]
 
-    def _start(self) -> None:
-        self._started = time.perf_counter()
-        self._images, self._loss = 0, 0.0
-
-    def _count(self, logs: Logs) -> None:
-        images = logs["batch_size"]
-        self._images += images
-        self._loss += logs["loss"][0] * images
-
-    def _report(self, split: str, logs: Logs) -> None:
-        self._columns[f"{split}_loss"] = round(self._loss / self._images, 6)
-        for name, value in logs.items():
-            if name.startswith("acc"):
-                self._columns[f"{split}_{name}"] = round(float(value), 6)
+    def _report(self, split: str, sums: Sequence[float]) -> None:
+        for name, mean in self.scores.means(sums).items():
+            self._columns[f"{split}_{name}"] = round(mean, 6)
 
 
 def _require_finite(loss: float, what: str) -> None:
     if not math.isfinite(loss):
         raise FloatingPointError(f"{what} is {loss}; lower the learning rate")
-
-
-class Progress(ProgBarLogger):
-    """Paddle's progress bar, counting epochs from the first of the run, before it was resumed."""
-
-    def __init__(self, done: int, epochs: int, verbose: int) -> None:
-        super().__init__(log_freq=1, verbose=verbose)
-        self.done = done
-        self.total = epochs
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        super().on_train_begin(logs)
-        self.epochs = self.total
-
-    def on_epoch_begin(self, epoch: int | None = None, logs: Logs = None) -> None:
-        super().on_epoch_begin(self.done + (epoch or 0), logs)
 
 
 class Record(VisualDL):
@@ -165,13 +189,12 @@ class Record(VisualDL):
         self.meter = meter
         self.network = network
         self.input_size = input_size
-        self._writes = ParallelEnv().local_rank == 0  # as Paddle's callback does
 
     def on_train_begin(self, logs: Logs = None) -> None:
         from visualdl import LogWriter
 
         super().on_train_begin(logs)
-        if not self._writes:
+        if not is_first_process():  # nor does Paddle's callback write there
             return
         files = record_files(self.run.visualdl_path)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints when it appends to a file
@@ -195,19 +218,30 @@ class Record(VisualDL):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._add("train/images_per_second", self.epoch, self.meter.row["images_per_second"])
 
+    def on_eval_end(self, logs: Logs = None) -> None:
+        super().on_eval_end(logs)
+        if is_first_process():
+            self.writer.flush()  # a thread writes it; the checkpoint notes its length
+
     def close(self) -> None:
-        """Close the record; needed after an interrupted training too."""
+        """Close the record of a training that was interrupted.
+
+        The interrupt may have come while VisualDL was taking a lock, which it then never releases.
+        So this waits some seconds at most; a resumed run cuts off what is incomplete.
+        """
         if hasattr(self, "writer"):
-            self.writer.close()
+            closing = threading.Thread(target=self.writer.close, daemon=True)
+            closing.start()
+            closing.join(_PATIENCE)
             del self.writer
 
     def _add(self, tag: str, step: int, value: float) -> None:
-        if self._writes:
+        if is_first_process():
             self.writer.add_scalar(tag=tag, step=step, value=value)
 
 
 class SaveEpochs(Callback):
-    """Write a checkpoint, the history and its picture after every epoch.
+    """Write a checkpoint, the history and its picture after every epoch; see ``RunFolder.save``.
 
     Attributes:
         history: a row per epoch.
@@ -226,7 +260,6 @@ class SaveEpochs(Callback):
         _require_finite(row["eval_loss"], f"the loss on the test set after epoch {row['epoch']}")
         self.history.append(row)
         self.best_epoch = max(self.history, key=lambda row: row["eval_acc_top1"])["epoch"]
-        if get_rank() == 0:
+        if is_first_process():
             assert self.model is not None
             self.run.save(self.history, self.best_epoch, self.model)
-            draw_curves(self.history, self.run.curves_path)

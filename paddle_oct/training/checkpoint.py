@@ -3,7 +3,8 @@
 ::
 
     epoch-0007/model.pdparams   the network's parameters
-    epoch-0007/model.pdopt      the optimiser's state
+    epoch-0007/model.pdopt      the optimiser's state, if it has any
+    epoch-0007/model.pdscaler   the state of the loss scaling, in mixed precision
     epoch-0007/state.json       the epoch, the history, the names of the parameters
 """
 
@@ -14,14 +15,16 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Sequence, TypedDict, cast
+from typing import TypedDict, cast
 
 import paddle
 from paddle import nn
 
-from paddle_oct.base.files import write_atomically
-from paddle_oct.base.private import next_unique_name
-from paddle_oct.weights import read_pickle
+from paddle_oct.base.files import errors_naming, sync_file, sync_folder, write_atomically
+from paddle_oct.base.private import next_unique_name, optimizer_of, set_loss_scaling
+from paddle_oct.weights import load_weights, read_pickle
+
+from .json_files import COUNT, LENGTH, NUMBER, TEXT, list_of, read_json, table_of
 
 
 class _Row(TypedDict):
@@ -44,7 +47,14 @@ class Row(_Row, total=False):
     eval_acc_top5: float
 
 
-class CheckpointState(TypedDict):
+class _State(TypedDict):
+    epoch: int
+    best_epoch: int
+    history: list[Row]
+    parameter_names: dict[str, str]
+
+
+class CheckpointState(_State, total=False):
     """What ``state.json`` holds.
 
     Attributes:
@@ -52,15 +62,25 @@ class CheckpointState(TypedDict):
         best_epoch: the first epoch of the highest test accuracy so far.
         history: a row per epoch.
         parameter_names: the parameters' global names by their names in the state dict.
+        files: the names of the files beside ``state.json``.
+        record: the length in bytes of the VisualDL record when the epoch ended, by the file's name.
     """
 
-    epoch: int
-    best_epoch: int
-    history: list[Row]
-    parameter_names: dict[str, str]
+    files: list[str]
+    record: dict[str, int]
 
 
-_STATE_KEYS = tuple(CheckpointState.__annotations__)
+#: The folders of a checkpoint that is being written, and of one that is being removed.
+PARTIAL, REMOVED = ".partial", ".removed"
+
+_STATE = {
+    "epoch": COUNT,
+    "best_epoch": COUNT,
+    "history": list_of(table_of(NUMBER)),
+    "parameter_names": table_of(TEXT),
+    "files": list_of(TEXT).or_missing(),
+    "record": table_of(LENGTH).or_missing(),
+}
 
 
 @dataclass(frozen=True)
@@ -84,44 +104,86 @@ class Checkpoint:
         """The content of ``state.json``.
 
         Raises:
-            ValueError: the file is damaged.
+            ValueError: the file is damaged, or another file of the checkpoint is missing.
         """
-        return cast("CheckpointState", read_json(self.folder / "state.json", _STATE_KEYS))
+        path = self.folder / "state.json"
+        state = cast("CheckpointState", read_json(path, _STATE))
+        for name in state.get("files", []):
+            if not os.path.isfile(self.folder / name):
+                raise ValueError(f"{self.folder} is damaged: it lacks {name[:100]}")
+        history = state["history"]
+        columns = history[0].keys()
+        if (
+            not state["best_epoch"] <= state["epoch"] == len(history)
+            or any(row.get("epoch") != number for number, row in enumerate(history, start=1))
+            or not _Row.__required_keys__ <= columns
+            or any(row.keys() != columns for row in history)
+        ):
+            raise ValueError(f"{path} is damaged: its history does not fit its epoch")
+        return state
 
-    def write(self, model: paddle.Model, history: Sequence[Row], best_epoch: int) -> None:
-        """Write the checkpoint of the last epoch in ``history``, all of it or nothing.
+    def write(self, model: paddle.Model, state: CheckpointState) -> None:
+        """Write the checkpoint, all of it or nothing; it then survives a power failure too.
+
+        Args:
+            model: the network, its optimiser and its loss scaling.
+            state: what to write to ``state.json``, to which ``files`` is added.
 
         Raises:
             OSError: it can't be written.
         """
-        state: CheckpointState = {
-            "epoch": history[-1]["epoch"],
-            "best_epoch": best_epoch,
-            "history": list(history),
-            "parameter_names": parameter_names(model.network),
-        }
-        partial = Checkpoint(self.folder.with_name(".partial"))
-        shutil.rmtree(partial.folder, ignore_errors=True)
-        try:
-            partial.folder.mkdir()
-            model.save(partial.prefix)
-            write_atomically(partial.folder / "state.json", json.dumps(state))
-            # The name must be free, or the folder can't be renamed.
-            shutil.rmtree(self.folder, ignore_errors=True)
-            os.replace(partial.folder, self.folder)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.folder)) from error
-        finally:
-            shutil.rmtree(partial.folder, ignore_errors=True)
+        partial = self.folder.with_name(PARTIAL)
+        with errors_naming(self.folder):
+            shutil.rmtree(partial, ignore_errors=True)
+            try:
+                partial.mkdir(parents=True)
+                model.save(str(partial / "model"))
+                files = sorted(partial.iterdir())
+                for path in files:
+                    sync_file(path)
+                content: CheckpointState = {**state, "files": [path.name for path in files]}
+                write_atomically(partial / "state.json", json.dumps(content))
+                self.remove()  # the name must be free, or the folder can't be renamed
+                os.replace(partial, self.folder)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+            sync_folder(self.folder.parent)
 
-    def restore_optimizer(self, network: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
-        """Give an optimiser the state that it had for this network.
+    def remove(self) -> None:
+        """Remove the checkpoint if it exists, under another name: no part of it is left behind."""
+        if self.folder.is_dir():
+            removed = self.folder.with_name(REMOVED)
+            shutil.rmtree(removed, ignore_errors=True)
+            os.replace(self.folder, removed)
+            shutil.rmtree(removed, ignore_errors=True)
 
-        Paddle stores it by the parameters' global names, which count all layers ever made in a
-        process; here they are translated to those of this process.
+    def restore(self, model: paddle.Model) -> None:
+        """Give a network, its optimiser and its loss scaling the state that they had.
+
+        Raises:
+            ValueError: the checkpoint is of another network, or damaged.
         """
-        own = parameter_names(network)
-        names = {stored: own[key] for key, stored in self.state["parameter_names"].items()}
+        load_weights(model.network, self.weights)
+        if (self.folder / "model.pdopt").is_file():
+            self._restore_optimizer(model.network, optimizer_of(model))
+        scaling = self.folder / "model.pdscaler"
+        if scaling.is_file():
+            try:
+                set_loss_scaling(model, read_pickle(scaling))
+            except (LookupError, TypeError, ValueError, RuntimeError) as error:
+                raise ValueError(f"{scaling} is no state of a loss scaling ({error})") from error
+
+    def _restore_optimizer(self, network: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
+        """Restore the optimiser.
+
+        Paddle stores its state by the parameters' global names, which count all layers ever made in
+        a process; here they are translated to those of this process.
+        """
+        own, stored = parameter_names(network), self.state["parameter_names"]
+        if own.keys() != stored.keys():
+            raise ValueError(f"{self.folder} belongs to another network: its parameters differ")
+        names = {stored[key]: own[key] for key in own}
         longest_first = sorted(names, key=len, reverse=True)
 
         def translated(key: str) -> str:
@@ -142,19 +204,3 @@ class Checkpoint:
 def parameter_names(network: nn.Layer) -> dict[str, str]:
     """Return the global names of a network's parameters by their names in the state dict."""
     return {key: parameter.name for key, parameter in network.named_parameters()}
-
-
-def read_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
-    """Read a dictionary that has at least these keys.
-
-    Raises:
-        ValueError: the file can't be read, or lacks some of the keys.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} can't be read ({error})") from error
-    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
-    if missing:
-        raise ValueError(f"{path} is damaged: it lacks {', '.join(missing)}")
-    return content

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
-from paddle.metric import Accuracy
+from paddle.distributed import get_rank
+from paddle.io import DataLoader, Subset
 
 from paddle_oct.base.modes import kept_modes
 
-from .callbacks import CheckImages, EpochMeter
-from .data import ImageData, NetworkInputs
+from .data import ImageData
 from .inputs import read_input
 from .preprocessing import Preprocessing
+from .processes import count_processes, join_processes, sum_over_processes
+from .scores import Scores
 
 
 def evaluate(network: nn.Layer, data: ImageData, batch_size: int = 64) -> dict[str, float]:
     """Test a network on a data set's test split.
+
+    Several processes divide the images among themselves; then every process must call this.
 
     Returns:
         ``loss`` (cross-entropy), ``acc_top1`` and, for more than five classes, ``acc_top5``;
@@ -29,47 +33,30 @@ def evaluate(network: nn.Layer, data: ImageData, batch_size: int = 64) -> dict[s
     Raises:
         ValueError: an image can't be read.
     """
-    model = paddle.Model(network)
-    model.prepare(loss=nn.CrossEntropyLoss(), metrics=accuracies(data))
+    join_processes()
     test_set = data.test_set()
-    callbacks = [CheckImages(test_set), EpochMeter(0)]
-    with kept_modes(network):
-        result: dict[str, Any] = model.evaluate(
-            test_set, batch_size, verbose=0, callbacks=callbacks
-        )
-    (loss,) = result.pop("loss")
-    return {"loss": loss, **{name: float(value) for name, value in result.items()}}
-
-
-def accuracies(data: ImageData) -> Accuracy:
-    """Return the accuracies to measure on a data set: top-1 and, for over five classes, top-5."""
-    return Accuracy((1, 5)) if len(data.classes) > 5 else Accuracy((1,), name="acc_top1")
+    share = range(get_rank(), len(test_set), count_processes())
+    scores = Scores(len(data.classes), nn.CrossEntropyLoss(reduction="none"))
+    with kept_modes(network, training=False), paddle.no_grad():
+        for x, label in DataLoader(Subset(test_set, share), batch_size=batch_size):
+            correct, losses = scores.compute(network(x), label)
+            scores.update(correct.numpy(), losses.numpy())
+    test_set.check()
+    return scores.means(sum_over_processes(scores.sums))
 
 
 def predict_logits(
     network: nn.Layer, data: ImageData, batch_size: int = 64
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a network's outputs ``[N, classes]`` on the test split and the labels ``[N]``."""
-    model = paddle.Model(network)
-    model.prepare()
     test_set = data.test_set()
-    images = _WithoutLabels(test_set)
-    with kept_modes(network):
-        (logits,) = model.predict(images, batch_size=batch_size, stack_outputs=True, verbose=0)
+    logits, labels = [], []
+    with kept_modes(network, training=False), paddle.no_grad():
+        for x, label in DataLoader(test_set, batch_size=batch_size):
+            logits.append(network(x).numpy())
+            labels.append(label.numpy())
     test_set.check()
-    return logits, np.array([test_set[i][1] for i in range(len(test_set))])
-
-
-class _WithoutLabels(paddle.io.Dataset):
-    def __init__(self, labelled: NetworkInputs) -> None:
-        super().__init__()
-        self.labelled = labelled
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray]:
-        return (self.labelled[index][0],)
-
-    def __len__(self) -> int:
-        return len(self.labelled)
+    return np.concatenate(logits), np.concatenate(labels)
 
 
 def predict_images(

@@ -10,11 +10,18 @@ from paddle_oct.base.errors import first_line
 from paddle_oct.base.modes import kept_modes
 
 from .data import ImageData
-from .evaluate import accuracies
+from .processes import allow_further_training
 from .recipe import Recipe
+from .scores import Scores
 
 
-def prepare(network: nn.Layer, data: ImageData, recipe: Recipe, steps: int = 1) -> paddle.Model:
+def prepare(
+    network: nn.Layer,
+    data: ImageData,
+    recipe: Recipe,
+    steps: int = 1,
+    scores: Scores | None = None,
+) -> paddle.Model:
     """Wrap a network in a ``paddle.Model`` that trains by the recipe and counts accuracies.
 
     Args:
@@ -22,6 +29,7 @@ def prepare(network: nn.Layer, data: ImageData, recipe: Recipe, steps: int = 1) 
         data: its data set.
         recipe: how to train.
         steps: the number of batches in an epoch, for the schedule of the learning rate.
+        scores: what counts the accuracies, to read it; by default one of its own.
     """
     size = data.preprocessing.size
     model = paddle.Model(
@@ -32,10 +40,16 @@ def prepare(network: nn.Layer, data: ImageData, recipe: Recipe, steps: int = 1) 
     model.prepare(
         recipe.make_optimizer(network, steps),
         recipe.make_loss(),
-        accuracies(data),
+        scores or measured(data, recipe),
         amp_configs=recipe.amp,
     )
+    allow_further_training(model)
     return model
+
+
+def measured(data: ImageData, recipe: Recipe) -> Scores:
+    """Return what counts the losses and accuracies of a training by the recipe."""
+    return Scores(len(data.classes), recipe.make_loss("none"))
 
 
 def check_output(network: nn.Layer, data: ImageData) -> None:

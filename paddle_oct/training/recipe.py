@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
-from typing import Any
+from reprlib import repr as short
+from typing import Any, Literal
 
 import paddle
 from paddle import nn
@@ -17,6 +17,11 @@ OPTIMIZERS = ("momentum", "sgd", "adam", "adamw")
 SCHEDULES = ("cosine", "step", "constant")
 AUGMENTATIONS = ("auto", "none", "crop", "crop+flip")
 AMP_LEVELS = ("O0", "O1", "O2")
+
+_MOST = 1_000_000
+_MOST_WORKERS = 1024
+_LARGEST = 3.4e38  # of float32
+_TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool}
 
 
 def _option(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -38,7 +43,7 @@ class Recipe:
     """
 
     epochs: int = _option(8, "passes over the training set")
-    batch_size: int = _option(16, "images in a step")
+    batch_size: int = _option(16, "images in a step; of several processes each takes as many")
     optimizer: str = _option("momentum", "the update rule", OPTIMIZERS)
     learning_rate: float = _option(0.02, "the highest learning rate")
     schedule: str = _option(
@@ -56,32 +61,35 @@ class Recipe:
     amp: str = _option("O0", "automatic mixed precision, Paddle's level", AMP_LEVELS)
     seed: int = _option(0, "seed of the weights, the order and the augmentation")
     workers: int = _option(0, "processes that load images; 0: the training process itself")
+    sync_batch_norm: bool = _option(
+        False, "normalise over the images of all processes at once, which needs GPUs"
+    )
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):
             self._check_type(spec)
-        self._check("epochs", self.epochs >= 1, "at least 1")
-        self._check("batch_size", self.batch_size >= 1, "at least 1")
-        self._check("learning_rate", 0 < self.learning_rate < math.inf, "positive")
+        self._check("epochs", 1 <= self.epochs <= _MOST, f"in [1, {_MOST}]")
+        self._check("batch_size", 1 <= self.batch_size <= _MOST, f"in [1, {_MOST}]")
+        self._check("learning_rate", 0 < self.learning_rate < _LARGEST, f"in (0, {_LARGEST:g})")
         self._check("warmup_epochs", 0 <= self.warmup_epochs <= self.epochs, "in [0, epochs]")
         self._check("momentum", 0 <= self.momentum < 1, "in [0, 1)")
-        self._check("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0")
+        self._check("weight_decay", 0 <= self.weight_decay < _LARGEST, f"in [0, {_LARGEST:g})")
         self._check("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)")
         self._check("seed", 0 <= self.seed < 2**31, "in [0, 2**31)")
-        self._check("workers", self.workers >= 0, "at least 0")
+        self._check("workers", 0 <= self.workers <= _MOST_WORKERS, f"in [0, {_MOST_WORKERS}]")
 
     def _check_type(self, spec: dataclasses.Field) -> None:
         value = getattr(self, spec.name)
-        wanted = {"int": int, "float": (int, float), "str": str}[str(spec.type)]
-        if isinstance(value, bool) or not isinstance(value, wanted):
-            raise TypeError(f"recipe: {spec.name} must be of type {spec.type}, got {value!r}")
+        kind = str(spec.type)
+        if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
+            raise TypeError(f"recipe: {spec.name} must be of type {kind}, got {short(value)}")
         choices = spec.metadata["choices"]
         if choices and value not in choices:
-            raise unknown_name(value, choices, f"recipe {spec.name}")
+            raise unknown_name(str(value), choices, f"recipe {spec.name}")
 
     def _check(self, name: str, ok: bool, allowed: str) -> None:
         if not ok:
-            raise ValueError(f"recipe: {name} must be {allowed}, got {getattr(self, name)!r}")
+            raise ValueError(f"recipe: {name} must be {allowed}, got {short(getattr(self, name))}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -126,6 +134,6 @@ class Recipe:
         }
         return optimizers[self.optimizer](**arguments)
 
-    def make_loss(self) -> nn.Layer:
-        """Return the loss, cross-entropy with label smoothing."""
-        return nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
+    def make_loss(self, reduction: Literal["mean", "none"] = "mean") -> nn.Layer:
+        """Return the loss, cross-entropy with label smoothing: its mean, or that of each image."""
+        return nn.CrossEntropyLoss(reduction=reduction, label_smoothing=self.label_smoothing)

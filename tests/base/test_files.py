@@ -1,10 +1,11 @@
 """Files are written whole or not at all."""
 
+import errno
 import os
 
 import pytest
 
-from paddle_oct.base.files import check_output, write_atomically
+from paddle_oct.base.files import check_output, sync_folder, write_atomically
 
 
 def test_text_and_bytes(tmp_path):
@@ -23,10 +24,38 @@ def test_a_failure_leaves_the_old_content(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*/file'"):
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_new_name_is_on_the_disk_too(tmp_path, monkeypatch):
+    synced = []
+    fsync = os.fsync
+
+    def note(descriptor):
+        synced.append((os.fstat(descriptor).st_ino, sorted(os.listdir(tmp_path))))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_atomically(tmp_path / "file", "new")
+    content, name = synced
+    assert content[0] == (tmp_path / "file").stat().st_ino
+    assert "file" not in content[1]
+    assert name == (tmp_path.stat().st_ino, ["file"])
+
+
+def test_a_folder_that_cannot_be_synced(tmp_path, monkeypatch):
+    def refuse(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    number = errno.EINVAL  # what some file systems answer
+    sync_folder(tmp_path)
+    number = errno.EIO
+    with pytest.raises(OSError, match="Input/output error"):
+        sync_folder(tmp_path)
 
 
 def test_an_output_that_can_be_written(tmp_path):

@@ -3,9 +3,12 @@
 import inspect
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import paddle
@@ -190,6 +193,31 @@ def test_optimizer_of():
     assert private.optimizer_of(model) is optimizer
 
 
+def test_gradient_reducer():
+    """In several processes: ``tests/training/test_processes.py``."""
+    assert private.gradient_reducer(paddle.Model(nn.Linear(1, 1))) is None
+
+
+def test_process_store():
+    """Between two processes: ``tests/training/test_processes.py``."""
+    script = """if True:
+        import paddle
+        from paddle_oct.base.private import process_store
+        store = process_store()
+        store.set("said", "yes")
+        assert store.get("said") == b"yes"
+        assert [store.add("come", 1), store.add("come", 1), store.add("come", 0)] == [1, 2, 2]
+        assert process_store().get("said") == b"yes"
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    told = {"PADDLE_MASTER": address, "PADDLE_TRAINER_ID": "0", "PADDLE_TRAINERS_NUM": "1"}
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, env={**os.environ, **told}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
 # -- memory --------------------------------------------------------------------------------------
 
 
@@ -198,6 +226,32 @@ def test_next_unique_name():
     for number in range(2):
         assert private.next_unique_name(stem) == f"{stem}_{number}"
         assert private.next_unique_name(stem) == paddle.utils.unique_name.generate(stem)
+
+
+def test_set_loss_scaling(monkeypatch):
+    # On a CPU the scaling is off; as if this were a GPU:
+    gpu = SimpleNamespace(_expected_place=SimpleNamespace(is_gpu_place=lambda: True))
+    monkeypatch.setattr("paddle.amp.grad_scaler._dygraph_tracer", lambda: gpu)
+
+    def prepared():
+        specs = InputSpec([None, 2], "float32", "x"), InputSpec([None], "int64", "y")
+        model = paddle.Model(nn.Linear(2, 3), *specs)
+        sgd = paddle.optimizer.SGD(parameters=model.parameters())
+        model.prepare(sgd, nn.CrossEntropyLoss(), amp_configs="O1")
+        return model
+
+    def step(model):
+        model.train_batch([np.ones((4, 2), "float32")], [np.zeros(4, "int64")])
+        return model._scaler.state_dict()
+
+    state = step(prepared())
+    assert state["incr_count"] == 1  # it counts, and the model keeps it under this name
+    state = {**state, "scale": np.array([4096.0], "float32"), "incr_count": 7}
+    model = prepared()
+    private.set_loss_scaling(model, state)
+    assert step(model) == {**state, "incr_count": 8}
+    with pytest.raises(KeyError):
+        private.set_loss_scaling(model, {"scale": [1.0]})
 
 
 def test_is_allocated():

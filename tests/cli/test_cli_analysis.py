@@ -65,12 +65,30 @@ def test_accuracy_has_every_result_and_the_own_run(run, own_run, tmp_path):
     assert sum("Table 9" in row["source"] for row in rows) == 33
     assert picture.read_bytes()[:4] == b"\x89PNG"
 
-    stopped = tmp_path / "stopped"
-    shutil.copytree(own_run, stopped)
+
+def test_accuracy_leaves_out_what_is_no_run(run, own_run, tmp_path):
+    out = run("accuracy", own_run, "--format", "json")[1]
+    stopped, damaged, photos = (tmp_path / name for name in ("stopped", "damaged", "photos"))
+    for folder in (stopped, damaged):
+        shutil.copytree(own_run, folder)
     (stopped / "history.csv").unlink()
-    status, again, err = run("accuracy", stopped, own_run, "--format", "json")
+    config = json.loads((damaged / "config.json").read_text())
+    del config["data"]
+    (damaged / "config.json").write_text(json.dumps(config))
+    photos.mkdir()
+    status, again, err = run("accuracy", stopped, damaged, own_run, photos, "--format", "json")
     assert (status, again) == (0, out)
-    assert err == f"{stopped}: no epoch was completed; left out\n"
+    assert err.splitlines() == [
+        f"paddle-oct: warning: left out: {reason}"
+        for reason in (
+            f"{stopped} has no history (history.csv): no epoch was completed",
+            f"{damaged}/config.json is damaged: it lacks data",
+            f"{photos} holds no run (there is no config.json in it)",
+        )
+    ]
+    status, _, err = run("accuracy", stopped, photos)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "none is a run with results" in err
 
 
 def test_summary_and_structure_of_a_run(run, own_run):

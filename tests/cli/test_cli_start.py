@@ -87,7 +87,7 @@ def test_every_option_says_what_it_is(run):
         (["train", "--alpha", "half"], "'half' is not a number"),
         (["train", "--alpha", ".5,.5"], "alpha must be a number or 4 of them"),
         (["train", "resnet18", "--alpha", ".5"], "unknown option of resnet18 'alpha'"),
-        (["train", "--epochs", "0"], "epochs must be at least 1"),
+        (["train", "--epochs", "0"], "epochs must be in [1, 1000000]"),
         (["train", "--optimizer", "admw"], "did you mean adamw"),
         (["train", "--limit", "0"], "limit must be at least 1"),
         (["train", "--data", "cifar10", "--data-file", "nowhere"], "nowhere: no such file"),

@@ -28,9 +28,34 @@ def trained(tmp_path_factory):
 def test_train_leaves_a_run_with_what_was_asked_for(trained):
     config = json.loads((trained / "config.json").read_text())
     assert config["model"] == "oct_mobilenet_v1"
-    assert config["model_options"] == {"scale": 0.25, "alpha": [0.5, 0.5, 0.25, 0.25]}
+    options = config["model_options"]  # the defaults, too
+    assert (options["scale"], options["alpha"]) == (0.25, [0.5, 0.5, 0.25, 0.25])
+    assert (options["downsample"], options["h2l"], options["num_classes"]) == (None, True, 10)
     assert config["data_options"] == {"limit": 40}
     assert (config["recipe"]["epochs"], config["recipe"]["batch_size"]) == (1, 16)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--workers", 10**20], "workers must be in [0, 1024]"),
+        (["--threads", 10**20], "Invalid value for '--threads'"),
+        (["--image-size", 10**20], "Invalid value for '--image-size'"),
+    ],
+)
+def test_numbers_out_of_range(run, tmp_path, option, message):
+    status, _, err = run("train", "--run", tmp_path / "run", *option)
+    assert (status, err.count("\n")) == (2, 1)
+    assert message in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_threads(run, trained, monkeypatch):
+    asked = []
+    monkeypatch.setattr("paddle_oct.base.private.set_threads", asked.append)
+    assert run("eval", trained, "--threads", 3)[0] == 0
+    assert run("train", "--resume", trained, "--threads", 2)[0] == 2  # it is complete
+    assert asked == [3, 2]
 
 
 @pytest.mark.slow
@@ -42,6 +67,9 @@ def test_train_says_what_came_out_and_where_it_is(run, tmp_path, monkeypatch):
         accuracy = float(
             (tmp_path / folder / "history.csv").read_text().split("\n")[1].split(",")[6]
         )
+        assert out.startswith("oct_mobilenet_v1: ")
+        assert "\nepoch 1/1: train loss " in out
+        assert "\b" not in out
         assert f"oct_mobilenet_v1 on digits: test accuracy {accuracy:.2%} after 1 epoch (" in out
         assert f"{folder}/curves.png" in out
         assert f"visualdl --logdir {folder}/visualdl" in out
@@ -131,18 +159,25 @@ def test_errors_about_a_trained_run(run, trained, tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_can_be_resumed(run, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
+)
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_stopped_run_can_be_resumed(run, tmp_path, number, expected, workers):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "paddle_oct", "train", "--run", str(folder), *QUICK]
     command[command.index("--epochs") + 1] = "1000"
+    command += ["--workers", workers]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (folder / "history.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert err.strip() == f"interrupted; paddle-oct train --resume {folder} goes on"
+    assert process.returncode == expected, err
+    said = [line for line in err.splitlines() if line]
+    assert f"interrupted; paddle-oct train --resume {folder} goes on" in said
+    assert len(said) == 1 or workers == "1"  # Paddle's loader may have been caught half-made
     # Cut the run short, so that resuming it takes a moment only.
     config = json.loads((folder / "config.json").read_text())
     done = len((folder / "history.csv").read_text().splitlines()) - 1

@@ -1,6 +1,12 @@
 import csv
+import dataclasses
+import inspect
 import json
+import re
+import shutil
+import threading
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -9,7 +15,8 @@ from paddle import nn
 from PIL import Image
 from visualdl import LogReader
 
-from paddle_oct import Conv_BN_ACT, OctaveMerge
+from paddle_oct import Conv_BN_ACT, OctaveMerge, OctMobileNetV1
+from paddle_oct.models import model_options
 from paddle_oct.training import (
     Recipe,
     RunFolder,
@@ -81,6 +88,12 @@ def interrupt_in(monkeypatch, epoch):
         return original(self, *args, callbacks=[*callbacks, StopIn(epoch)], **kwargs)
 
     monkeypatch.setattr(paddle.Model, "fit", interrupted)
+
+
+def files(folder):
+    """Return the names of the files in a run's folder, without the times in some of them."""
+    names = (str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    return sorted(re.sub(r"\d{10}", "TIME", name) for name in names)
 
 
 def without_speed(history):
@@ -165,6 +178,70 @@ def test_a_resumed_run_equals_an_uninterrupted_one(finished, data, tmp_path, mon
     assert last == pytest.approx(
         dict(read_scalars(whole.run.visualdl_path)["train/loss"]), rel=1e-5
     )
+    assert files(result.run.path) == files(whole.run.path)
+
+
+def test_the_record_of_a_resumed_run_has_every_step_once(finished, data, tmp_path, monkeypatch):
+    interrupt_in(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_network(), data, RECIPE, tmp_path / "run", verbose=0)
+    result = fit(small_network(), data, RECIPE, tmp_path / "run", resume=True, verbose=0)
+    scalars, expected = (read_scalars(r.run.visualdl_path) for r in (result, finished[0]))
+    speed = "train/images_per_second"
+    assert [step for step, _ in scalars.pop(speed)] == [step for step, _ in expected.pop(speed)]
+    assert scalars == expected
+
+
+def test_an_interrupt_that_locks_the_record_for_ever(data, tmp_path, monkeypatch):
+    lock = threading.Lock()
+    monkeypatch.setattr("visualdl.LogWriter.close", lambda self: lock.acquire())
+    monkeypatch.setattr("paddle_oct.training.callbacks._PATIENCE", 0.1)
+    interrupt_in(monkeypatch, 0)
+    with lock, pytest.raises(KeyboardInterrupt):
+        fit(small_network(), data, RECIPE, tmp_path / "run", verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record: record[:-3], "ends within a record"),
+        (lambda record: record + b"\1", "ends within a record"),
+        (lambda record: record + b"\xff" * 7 + b"\x7f", "ends within a record"),
+        (lambda record: b"\3" + bytes(7) + b"abc", "is no VisualDL record"),
+    ],
+)
+def test_a_damaged_record_is_named(finished, tmp_path, change, message):
+    (record,) = finished[0].run.visualdl_path.glob("vdlrecords*")
+    (tmp_path / record.name).write_bytes(change(record.read_bytes()))
+    with pytest.raises(ValueError, match=rf"{record.name} .*{message}"):
+        read_scalars(tmp_path)
+
+
+def test_a_complete_run_is_mended(finished, data, tmp_path):
+    # As if the process had been killed between the last checkpoint and what follows it.
+    whole, _ = finished
+    folder = tmp_path / "run"
+    shutil.copytree(whole.run.path, folder)
+    run = RunFolder(folder)
+    lines = run.history_path.read_text().splitlines(keepends=True)
+    run.history_path.write_text("".join(lines[:-1]))
+    run.curves_path.unlink()
+    shutil.copytree(run.last.folder, run.checkpoints_path / "epoch-0000")
+    with pytest.raises(ValueError, match=r"is complete \(3 of 3 epochs\)"):
+        fit(small_network(), data, RECIPE, folder, resume=True, verbose=0)
+    assert run.history_path.read_text() == "".join(lines)
+    assert run.curves_path.read_bytes() == whole.run.curves_path.read_bytes()
+    assert files(folder) == files(whole.run.path)
+
+
+def test_a_start_that_was_cut_short_is_resumed_as_a_start(data, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".config.json.5.partial").write_text("{")
+    recipe = Recipe(epochs=1)
+    fit(small_network(), data, recipe, tmp_path / "run", resume=True, verbose=0)
+    assert ".config.json.5.partial" not in files(tmp_path / "run")
+    with pytest.raises(ValueError, match="holds no run"):
+        fit(small_network(), data, recipe, tmp_path / "nowhere", resume=True, verbose=0)
 
 
 def test_a_run_is_resumed_where_names_were_used_before(finished, data, tmp_path, monkeypatch):
@@ -177,6 +254,36 @@ def test_a_run_is_resumed_where_names_were_used_before(finished, data, tmp_path,
     fit(network, data, RECIPE, tmp_path / "run", resume=True, verbose=0)
     for key, value in finished[1].state_dict().items():
         np.testing.assert_array_equal(network.state_dict()[key].numpy(), value.numpy())
+
+
+def test_the_loss_scaling_is_resumed(data, tmp_path, monkeypatch):
+    # On a CPU the scaling is off; as if this were a GPU, with one that changes every third step:
+    gpu = SimpleNamespace(_expected_place=SimpleNamespace(is_gpu_place=lambda: True))
+    monkeypatch.setattr("paddle.amp.grad_scaler._dygraph_tracer", lambda: gpu)
+    defaults = (True, 2.0**10, 1.5, 0.5, 3)
+    monkeypatch.setattr(paddle.amp.GradScaler.__init__, "__defaults__", (*defaults, 1, True))
+    recipe = dataclasses.replace(RECIPE, amp="O1")
+    whole = fit(small_network(), data, recipe, tmp_path / "whole", verbose=0)
+    interrupt_in(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_network(), data, recipe, tmp_path / "run", verbose=0)
+    again = fit(small_network(), data, recipe, tmp_path / "run", resume=True, verbose=0)
+    expected, scaler = (
+        paddle.load(f"{result.run.last.prefix}.pdscaler") for result in (whole, again)
+    )
+    assert scaler == expected
+    assert (scaler["incr_count"], float(scaler["scale"][0])) == (0, 2.0**10 * 1.5**4)  # 12 steps
+    assert without_speed(again.history) == without_speed(whole.history)
+
+
+def test_an_optimiser_without_a_state_is_resumed(data, tmp_path, monkeypatch):
+    recipe = Recipe(epochs=2, optimizer="sgd", schedule="constant", warmup_epochs=0)
+    interrupt_in(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_network(), data, recipe, tmp_path / "run", verbose=0)
+    assert not list((tmp_path / "run").rglob("*.pdopt"))
+    result = fit(small_network(), data, recipe, tmp_path / "run", resume=True, verbose=0)
+    assert len(result.history) == 2
 
 
 def test_the_seed_decides(finished, data, tmp_path):
@@ -270,6 +377,56 @@ def test_a_run_that_stopped_in_its_first_epoch_starts_again(tmp_path, monkeypatc
     paddle.rand([5])  # whatever the next process has drawn before
     again = resume(tmp_path / "stopped", verbose=0)
     assert without_speed(again.history) == without_speed(whole.history)
+
+
+def test_the_same_call_again_resumes_the_run(tmp_path, monkeypatch, without_graph):
+    arguments = {
+        "recipe": Recipe(epochs=2, batch_size=8),
+        "model_options": {"scale": 0.25},
+        "data_options": {"limit": 24, "image_size": 32},
+        "run_dir": tmp_path / "run",
+        "verbose": 0,
+    }
+    interrupt_in(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        train("oct_mobilenet_v1", **arguments)
+    config = (tmp_path / "run" / "config.json").read_text()
+    options = json.loads(config)["model_options"]
+    assert (options["scale"], options["alpha"], options["num_classes"]) == (0.25, 0.5, 10)
+    other = {**arguments, "recipe": Recipe(epochs=3, batch_size=8)}
+    with pytest.raises(ValueError, match="already holds a run"):
+        train("oct_mobilenet_v1", **other)
+    assert len(train("oct_mobilenet_v1", **arguments).history) == 2
+    assert (tmp_path / "run" / "config.json").read_text() == config
+    with pytest.raises(ValueError, match="is complete"):
+        train("oct_mobilenet_v1", **arguments)
+
+
+def test_an_old_run_keeps_its_network_when_defaults_change(tmp_path, monkeypatch, without_graph):
+    arguments = {
+        "recipe": Recipe(epochs=1, batch_size=8),
+        "model_options": {"scale": 0.25},
+        "data_options": {"limit": 24, "image_size": 32},
+        "run_dir": tmp_path / "run",
+        "verbose": 0,
+    }
+    run = train("oct_mobilenet_v1", **arguments).run
+    expected = sorted(load_network(run, run.best.weights).state_dict())
+    original = OctMobileNetV1.__init__
+    signature = inspect.signature(original)
+
+    def changed(self, *args, alpha=0.25, **options):
+        original(self, *args, alpha=alpha, **options)
+
+    parameters = [
+        p.replace(default=0.25) if p.name == "alpha" else p for p in signature.parameters.values()
+    ]
+    changed.__signature__ = signature.replace(parameters=parameters)
+    monkeypatch.setattr(OctMobileNetV1, "__init__", changed)
+    assert model_options("oct_mobilenet_v1")["alpha"] == 0.25
+    network = load_network(run, run.best.weights)
+    assert sorted(network.state_dict()) == expected
+    assert network.alphas[0] == 0.5
 
 
 class ThreeOutputs(nn.Layer):

@@ -79,11 +79,18 @@ def test_round_trip():
 @pytest.mark.parametrize(
     ("values", "error", "message"),
     [
-        ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
+        ({"epochs": 0}, ValueError, r"epochs must be in \[1, 1000000\], got 0"),
+        ({"epochs": 10**20}, ValueError, "epochs must be in"),
         ({"epochs": 1.5}, TypeError, "epochs must be of type int, got 1.5"),
         ({"epochs": True}, TypeError, "epochs must be of type int"),
         ({"batch_size": -1}, ValueError, "batch_size"),
-        ({"learning_rate": math.nan}, ValueError, "learning_rate must be positive, got nan"),
+        ({"batch_size": 10**20}, ValueError, "batch_size"),
+        (
+            {"learning_rate": math.nan},
+            ValueError,
+            r"learning_rate must be in \(0, 3.4e\+38\), got nan",
+        ),
+        ({"learning_rate": 10**400}, ValueError, "learning_rate must be in .* got 1000.{,60}$"),
         ({"learning_rate": "0.1"}, TypeError, "learning_rate must be of type float"),
         ({"warmup_epochs": 9}, ValueError, "warmup_epochs must be in"),
         ({"momentum": 1}, ValueError, "momentum"),
@@ -95,6 +102,8 @@ def test_round_trip():
         ({"amp": "O3"}, ValueError, "unknown recipe amp 'O3'"),
         ({"seed": -1}, ValueError, "seed"),
         ({"workers": -1}, ValueError, "workers"),
+        ({"workers": 10**20}, ValueError, r"workers must be in \[0, 1024\]"),
+        ({"sync_batch_norm": 1}, TypeError, "sync_batch_norm must be of type bool, got 1"),
     ],
 )
 def test_a_wrong_value_is_named(values, error, message):
