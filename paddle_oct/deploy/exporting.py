@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 from typing import Sequence
@@ -11,18 +12,21 @@ import numpy as np
 from paddle import nn
 
 from paddle_oct.base.extras import need
-from paddle_oct.base.files import check_output, write_atomically
+from paddle_oct.base.files import check_output, errors_naming
 from paddle_oct.base.names import look_up
 
 from .engines import load
+from .engines.digests import Files, seal
 from .engines.formats import FORMATS
 from .folding import fold
 from .onnx_writing import write_onnx
 from .paddle_writing import write_paddle
+from .placing import place
 from .probing import MARGIN, example, outputs, relative_difference, rounding, run
 
 _WRITERS = {"paddle": write_paddle, "onnx": write_onnx}
 _TOLERANCE = 1e-4
+_EXPORTING = threading.Lock()
 
 
 def export(
@@ -37,6 +41,10 @@ def export(
 
     The files need nothing of this package: Paddle Inference reads one format, ONNX Runtime,
     OpenVINO and others the other. :func:`~paddle_oct.deploy.load` runs them all.
+
+    The file carries its SHA-256, in the Paddle format that of the weights beside it, too; by these
+    ``load`` knows damaged and mixed files. If the process is killed or the disk is full, ``load``
+    finds the old files or the new ones. Rename both files of a pair alike.
 
     Args:
         model: any network that takes one Tensor; it is exported as in evaluation mode.
@@ -88,15 +96,20 @@ def export(
             f"(running statistics, no dropout), and is itself left as it was",
             stacklevel=2,
         )
-    network = fold(model, size)
-    shape = _shape(size, dynamic)
-    with tempfile.TemporaryDirectory() as folder:
+    # One export at a time: Paddle writes programs in modes that the whole process shares.
+    with _EXPORTING, tempfile.TemporaryDirectory() as folder:
+        network = fold(model, size)
+        shape = _shape(size, dynamic)
         prefix = Path(folder) / "model"
-        _WRITERS[format](network, prefix, shape, size)
-        sizes = [size, *_other_sizes(network, size, shape)]
-        _check_file(network, prefix.with_suffix(suffixes[0]), sizes)
-        for suffix, target in zip(suffixes, targets):
-            _place(prefix.with_suffix(suffix), target)
+        written = tuple(prefix.with_suffix(suffix) for suffix in suffixes)
+        try:
+            with errors_naming(folder):
+                _WRITERS[format](network, prefix, shape, size)
+                seal(written)
+            _check_file(network, written[0], [size, *_other_sizes(network, size, shape)])
+            place(written, targets)
+        except OSError as error:
+            raise ValueError(f"{error.filename}: can't be written ({error.strerror})") from error
     return targets[0]
 
 
@@ -108,11 +121,15 @@ def _check_size(size: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(n) for n in size)
 
 
-def _targets(path: Path, suffixes: Sequence[str], force: bool) -> list[Path]:
+def _targets(path: Path, suffixes: Sequence[str], force: bool) -> Files:
     """Return the files to write, after checking that they can be written."""
     if path.suffix not in suffixes:
         path = path.with_name(path.name + suffixes[0])
-    return [check_output(path.with_suffix(suffix), force) for suffix in suffixes]
+    targets = tuple(check_output(path.with_suffix(suffix), force) for suffix in suffixes)
+    for target in targets:
+        if target.exists() and not target.is_file():
+            raise ValueError(f"{target} is not a regular file")
+    return targets
 
 
 def _shape(size: tuple[int, ...], dynamic: bool | str) -> list[int]:
@@ -165,14 +182,7 @@ def _check_file(network: nn.Layer, path: Path, sizes: list[tuple[int, ...]]) -> 
             )
         warnings.warn(
             f"the exported {name} equals the network only to {off:.1g} of the largest output: its "
-            f"outputs change by {explained / MARGIN:.1g} when the input changes by 1e-6. Are its "
-            f"weights trained?",
+            f"outputs change by {explained / MARGIN:.1g} when the outputs of its layers change by "
+            f"1e-6. Are its weights trained?",
             stacklevel=3,
         )
-
-
-def _place(written: Path, target: Path) -> None:
-    try:
-        write_atomically(target, written.read_bytes())
-    except OSError as error:
-        raise ValueError(f"{target}: can't be written ({error.strerror or error})") from error

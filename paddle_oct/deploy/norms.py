@@ -64,7 +64,7 @@ def randomise_norms(network: nn.Layer, x: Tensor) -> None:
     def set_norm(norm: Any, inputs: Any) -> Any:
         values = inputs[0].numpy()
         axes = tuple(i for i in range(values.ndim) if i != 1)
-        noise = rng.uniform(0.7, 1.3, [3, values.shape[1]]).astype(np.float32)
+        noise = rng.uniform(0.7, 1.3, [3, values.shape[1]]).astype(values.dtype)
         settings = norm_settings(norm)
         settings.mean.set_value(values.mean(axes) * noise[0])
         settings.variance.set_value((values.var(axes) + values.var() + 1e-3) * noise[1])

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import paddle
 import pytest
-from helpers import slow_but
+from helpers import need_engine, slow_but
 from paddle import nn
 
 from paddle_oct import create_model, list_models
@@ -25,17 +25,6 @@ ENGINES = {"onnx": ("onnxruntime", "openvino"), "paddle": ("paddle", "paddle-ope
 DEEP = ("101", "152", "200")
 PLAIN = {"Add", "AveragePool", "Concat", "Conv", "GlobalAveragePool", "MatMul", "MaxPool", "Relu"}
 PLAIN |= {"Resize", "Reshape", "Shape", "Slice"}
-
-
-def need_engine(engine):
-    """Skip the test where an engine is not installed."""
-    if engine == "paddle-openvino":
-        try:
-            paddle_openvino.check_installed()
-        except ValueError as error:
-            pytest.skip(str(error))
-    else:
-        pytest.importorskip(engine)
 
 
 def small(name, **options):
@@ -127,11 +116,16 @@ def test_threads_share_out_a_batch(mobilenet, engine, size, tmp_path, monkeypatc
     def watched(*arguments):
         opened = entry.open_file(*arguments)
 
-        def run(inputs):
-            batches.extend(map(len, inputs))
-            return opened.run(inputs)
+        def new_runner():
+            run = opened.new_runner()
 
-        return opened._replace(run=run)
+            def watched_run(x):
+                batches.append(len(x))
+                return run(x)
+
+            return watched_run
+
+        return opened._replace(new_runner=new_runner)
 
     path = export(mobilenet, tmp_path / "net", "onnx", SIZES[0])
     monkeypatch.setitem(table.ENGINES, engine, entry._replace(open_file=watched))
