@@ -22,7 +22,7 @@ from .folding import fold
 from .onnx_writing import write_onnx
 from .paddle_writing import write_paddle
 from .placing import place
-from .probing import MARGIN, example, outputs, relative_difference, rounding, run
+from .probing import NOISE, example, outputs, relative_difference, rounding, run
 
 _WRITERS = {"paddle": write_paddle, "onnx": write_onnx}
 _TOLERANCE = 1e-4
@@ -174,7 +174,7 @@ def _check_file(network: nn.Layer, path: Path, sizes: list[tuple[int, ...]]) -> 
         off = relative_difference(expected, result, smallest=0)
         if off <= _TOLERANCE:
             continue
-        explained = rounding(network, x, expected)
+        explained = rounding(network, x, expected, smallest=0)
         if not off <= explained:
             raise RuntimeError(
                 f"export: the exported {name} returns other values for an input of shape "
@@ -182,7 +182,7 @@ def _check_file(network: nn.Layer, path: Path, sizes: list[tuple[int, ...]]) -> 
             )
         warnings.warn(
             f"the exported {name} equals the network only to {off:.1g} of the largest output: its "
-            f"outputs change by {explained / MARGIN:.1g} when the outputs of its layers change by "
-            f"1e-6. Are its weights trained?",
+            f"outputs change by {explained:.1g} when those of its layers change by {NOISE} times "
+            f"what rounding may do. Are its weights trained?",
             stacklevel=3,
         )

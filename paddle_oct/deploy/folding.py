@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Callable, List, Sequence
 
-import paddle
 from paddle import Tensor, nn
 
 from paddle_oct.base.private import sub_layers
@@ -17,8 +16,8 @@ from .pairing import Pair, find_pairs
 from .probing import example, outputs, relative_difference, rounding, run
 
 _DROPOUTS = (nn.Dropout, nn.Dropout2D, nn.Dropout3D, nn.AlphaDropout)
-_TOLERANCE = 1e-5
-_LARGEST_TOLERANCE = 0.1  # a larger one would accept wrong networks
+_TOLERANCE = 1e-6
+_LARGEST_TOLERANCE = 0.1  # of a pair; a larger one would accept wrong pairs
 
 
 def fold(model: nn.Layer, input_size: Sequence[int] = (1, 3, 224, 224)) -> nn.Layer:
@@ -41,7 +40,7 @@ def fold(model: nn.Layer, input_size: Sequence[int] = (1, 3, 224, 224)) -> nn.La
 
     Returns:
         A network in evaluation mode with the same outputs but for rounding: the copy is checked to
-        1e-5 of the largest value, or, if it is not in float64, to what rounding explains.
+        1e-6 of the largest value, or to what rounding explains in it if that is more.
 
     Raises:
         TypeError: ``model`` is not a ``paddle.nn.Layer``.
@@ -65,14 +64,13 @@ def fold(model: nn.Layer, input_size: Sequence[int] = (1, 3, 224, 224)) -> nn.La
     x = example(input_size)
     probe, probe_x = _probe(network, x)
     expected = outputs(run(probe, probe_x))
-    tolerance = _TOLERANCE
-    if probe_x.dtype != paddle.float64:
-        tolerance = min(_LARGEST_TOLERANCE, max(tolerance, rounding(probe, probe_x, expected)))
+    tolerance = max(_TOLERANCE, rounding(probe, probe_x, expected))
 
     def stays_the_same(pairs: list[Pair]) -> bool:
         trial = _copy(probe)
         _fold_pairs(trial, pairs)
-        return relative_difference(expected, outputs(run(trial, probe_x))) <= tolerance
+        off = relative_difference(expected, outputs(run(trial, probe_x)))
+        return off <= min(tolerance, _LARGEST_TOLERANCE)
 
     pairs = _passing(find_pairs(network, x), stays_the_same)
     for folded in (probe, network):

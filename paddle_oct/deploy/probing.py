@@ -11,10 +11,9 @@ from paddle import Tensor, nn
 
 from paddle_oct.base.errors import first_line
 
-_NUDGE = 1e-6  # relative change of values: about what rounding does to a float32
+#: How much is added to values to see what rounding does to them, in units of the last place.
+NOISE = 10
 _TRIES = 3
-#: How many times the effect of such a change may be put down to rounding.
-MARGIN = 10
 
 
 def example(size: Sequence[int]) -> Tensor:
@@ -78,23 +77,27 @@ def relative_difference(
     return float(np.max(worst))
 
 
-def rounding(network: nn.Layer, x: Tensor, expected: Sequence[np.ndarray]) -> float:
+def rounding(
+    network: nn.Layer, x: Tensor, expected: Sequence[np.ndarray], smallest: float = 1e-6
+) -> float:
     """Return the relative difference of a network's outputs that rounding may explain.
 
-    That is ten times the largest change in three runs, in which what every layer returns is changed
-    at random by about 1e-6. Deep networks that are not trained amplify that a thousandfold and
-    more, those with squeeze-and-excitation without bound.
+    That is the largest change in three runs, in which what every layer returns is changed at random
+    by several times what rounding does. Deep networks that are not trained amplify that a
+    thousandfold and more, those with squeeze-and-excitation without bound.
 
     Args:
         network: a network in evaluation mode.
         x: an input.
         expected: its outputs for that input.
+        smallest: as for :func:`relative_difference`.
     """
     changes = []
     for seed in range(_TRIES):
         with _noise(network, np.random.default_rng(seed)) as add_noise:
-            changes.append(relative_difference(expected, outputs(run(network, add_noise(x)))))
-    return MARGIN * float(np.max(changes))
+            disturbed = outputs(run(network, add_noise(x)))
+        changes.append(relative_difference(expected, disturbed, smallest))
+    return float(np.max(changes))
 
 
 @contextlib.contextmanager
@@ -112,7 +115,7 @@ def _noise(network: nn.Layer, rng: np.random.Generator) -> Iterator[Callable[[An
             return value
         size = value.abs()
         normal = paddle.to_tensor(rng.standard_normal(value.shape), value.dtype)
-        return value + _NUDGE * (size + size.mean()) * normal
+        return value + NOISE * paddle.finfo(value.dtype).eps * (size + size.mean()) * normal
 
     layers = [layer for layer in network.sublayers(include_self=True) if not layer.sublayers()]
     hooks = [
