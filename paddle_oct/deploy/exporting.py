@@ -52,8 +52,8 @@ def export(
             in the Paddle format there is a second file beside it, ``.pdiparams``.
         format: ``"paddle"`` or ``"onnx"``.
         input_size: the shape ``[N, C, H, W]`` of the input, or of an example.
-        dynamic: True if the file must take any batch, height and width, ``"batch"`` for any batch
-            of this height and width, False for ``input_size`` alone.
+        dynamic: True if the file must take any batch, height and width (if the network does),
+            ``"batch"`` for any batch of this height and width, False for ``input_size`` alone.
         force: whether to replace existing files.
 
     Returns:
@@ -99,14 +99,14 @@ def export(
     # One export at a time: Paddle writes programs in modes that the whole process shares.
     with _EXPORTING, tempfile.TemporaryDirectory() as folder:
         network = fold(model, size)
-        shape = _shape(size, dynamic)
+        shape, sizes = _shape_and_sizes(network, size, dynamic)
         prefix = Path(folder) / "model"
         written = tuple(prefix.with_suffix(suffix) for suffix in suffixes)
         try:
             with errors_naming(folder):
                 _WRITERS[format](network, prefix, shape, size)
                 seal(written)
-            _check_file(network, written[0], [size, *_other_sizes(network, size, shape)])
+            _check_file(network, written[0], sizes)
             place(written, targets)
         except OSError as error:
             raise ValueError(f"{error.filename}: can't be written ({error.strerror})") from error
@@ -132,29 +132,28 @@ def _targets(path: Path, suffixes: Sequence[str], force: bool) -> Files:
     return targets
 
 
-def _shape(size: tuple[int, ...], dynamic: bool | str) -> list[int]:
-    """Return the shape of the input with -1 for what may be of any length."""
+def _shape_and_sizes(
+    network: nn.Layer, size: tuple[int, ...], dynamic: bool | str
+) -> tuple[list[int], list[tuple[int, ...]]]:
+    """Return the shape of the input, with -1 for any length, and the sizes to check the file on."""
     if not dynamic:
-        return list(size)
-    any_size = dynamic != "batch" and len(size) == 4
-    return [-1, size[1], -1, -1] if any_size else [-1, *size[1:]]
-
-
-def _other_sizes(
-    network: nn.Layer, size: tuple[int, ...], shape: list[int]
-) -> list[tuple[int, ...]]:
-    """Return other sizes to check a dynamic file on: another batch and, if it fits, odd sizes."""
-    if shape[0] > 0:
-        return []
-    another_batch = (size[0] + 1, *size[1:])
-    if shape[-1] > 0:
-        return [another_batch]
-    odd = (size[0] + 1, size[1], size[2] | 1, (size[3] + 32) | 1)
-    try:
-        run(network, example(odd))
-    except ValueError:  # a classifier that takes one size alone
-        return [another_batch]
-    return [odd]
+        return list(size), [size]
+    batch = size[0] + 1
+    if dynamic != "batch" and len(size) == 4:
+        height, width = size[2:]
+        for other in ((height | 1, (width + 32) | 1), (height + 32, width + 32)):
+            sizes = [size, (batch, size[1], *other)]
+            try:
+                run(network, example(sizes[-1]))
+            except ValueError:
+                continue
+            return [-1, size[1], -1, -1], sizes
+        warnings.warn(  # or OpenVINO would return something for other sizes
+            f"{type(network).__name__} takes no other height and width than {list(size[2:])}, and "
+            f"so does the exported file",
+            stacklevel=3,
+        )
+    return [-1, *size[1:]], [size, (batch, *size[1:])]
 
 
 def _check_file(network: nn.Layer, path: Path, sizes: list[tuple[int, ...]]) -> None:

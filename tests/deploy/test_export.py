@@ -94,6 +94,20 @@ def test_a_file_for_any_batch(mobilenet, format, tmp_path):
         export(mobilenet, tmp_path / "other", format, dynamic="all")
 
 
+def test_a_network_that_takes_one_size_alone(tmp_path):
+    network = nn.Sequential(nn.Conv2D(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
+    network.eval()
+    for format, engines in ENGINES.items():
+        with pytest.warns(UserWarning, match=r"takes no other height and width than \[8, 8\]"):
+            path = export(network, tmp_path / "net", format, (1, 3, 8, 8))
+        for engine in engines:
+            need_engine(engine)
+            predict = load(path, engine)
+            expect_equal(predict, network, (2, 3, 8, 8))
+            with pytest.raises(ValueError, match=r"shape \[any, 3, 8, 8\], got \[1, 3, 10, 10\]"):
+                predict(np.zeros([1, 3, 10, 10], np.float32))  # OpenVINO would return something
+
+
 class LessTheMean(nn.Layer):
     """What it returns for an image depends on the others of the batch."""
 
