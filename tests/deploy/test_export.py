@@ -3,6 +3,7 @@
 import collections
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import paddle
@@ -106,6 +107,23 @@ def test_a_network_that_takes_one_size_alone(tmp_path):
             expect_equal(predict, network, (2, 3, 8, 8))
             with pytest.raises(ValueError, match=r"shape \[any, 3, 8, 8\], got \[1, 3, 10, 10\]"):
                 predict(np.zeros([1, 3, 10, 10], np.float32))  # OpenVINO would return something
+
+
+def test_exporting_in_several_threads(tmp_path):
+    network = nn.Sequential(nn.Conv2D(3, 4, 3), nn.Sigmoid(), nn.Conv2D(4, 2, 3))
+    network.eval()
+    x = example((1, 3, 8, 8))
+    expected = network(x).numpy()
+    with ThreadPoolExecutor(4) as pool:
+        formats = list(ENGINES) * 2
+        paths = [
+            pool.submit(export, network, tmp_path / f"net{i}", format, x.shape)
+            for i, format in enumerate(formats)
+        ]
+        while not all(path.done() for path in paths):  # whose modes are not those of this thread
+            np.testing.assert_allclose(network(x).numpy(), expected, rtol=0, atol=1e-6)
+        for path in paths:
+            expect_equal(load(path.result()), network, (2, 3, 9, 8))
 
 
 class LessTheMean(nn.Layer):
