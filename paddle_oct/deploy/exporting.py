@@ -96,20 +96,21 @@ def export(
             f"(running statistics, no dropout), and is itself left as it was",
             stacklevel=2,
         )
-    # One export at a time: Paddle writes programs in modes that the whole process shares.
-    with _EXPORTING, tempfile.TemporaryDirectory() as folder:
-        network = fold(model, size)
-        shape, sizes = _shape_and_sizes(network, size, dynamic)
-        prefix = Path(folder) / "model"
-        written = tuple(prefix.with_suffix(suffix) for suffix in suffixes)
-        try:
+    try:
+        # One export at a time: Paddle writes programs in modes that the whole process shares.
+        with _EXPORTING, tempfile.TemporaryDirectory() as folder:
+            network = fold(model, size)
+            shape, sizes = _shape_and_sizes(network, size, dynamic)
+            prefix = Path(folder) / "model"
+            written = tuple(prefix.with_suffix(suffix) for suffix in suffixes)
             with errors_naming(folder):
                 _WRITERS[format](network, prefix, shape, size)
                 seal(written)
             _check_file(network, written[0], sizes)
             place(written, targets)
-        except OSError as error:
-            raise ValueError(f"{error.filename}: can't be written ({error.strerror})") from error
+    except OSError as error:
+        where, why = error.filename or targets[0], error.strerror or error
+        raise ValueError(f"{where}: can't be written ({why})") from error
     return targets[0]
 
 
