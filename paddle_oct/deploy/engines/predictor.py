@@ -20,8 +20,9 @@ class Predictor:
     """An exported network, ready to run: ``predict(x)``.
 
     Made by :func:`~paddle_oct.deploy.load`. It may be called in several threads at the same time,
-    with inputs of different sizes, too. Where the engine can, it runs as many of them at once as
-    there are cores; with ``paddle-openvino`` one after the other.
+    with inputs of different sizes, too. ONNX Runtime computes in these threads, as many at once as
+    there are cores; OpenVINO shares its threads out among the calls; Paddle Inference holds
+    Python's lock, and computes one call after the other.
 
     The threads compute one image together. Where the images of a batch can be shared out among
     them, each thread computes its own images from the first layer to the last, two at a time where
