@@ -3,23 +3,68 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
-from typing import Sequence
+from typing import Iterator, Sequence
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees either the old content or the new, never a part."""
+    """Write a file so that a reader sees either the old content or the new, never a part.
+
+    When this returns, the new content survives a power failure too.
+
+    Raises:
+        OSError: it can't be written; the error names the file, and the old content remains.
+    """
     # Named after the process, as two processes may write the same file.
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with errors_naming(path):
+        try:
+            with open(partial, "wb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise
+        sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def errors_naming(path: str | Path) -> Iterator[None]:
+    """Let an ``OSError`` leave the block with this path: those of writing and syncing name none."""
     try:
-        with open(partial, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        yield
+    except OSError as error:
+        if error.errno is None:  # it has no more than a message
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def sync_file(path: Path) -> None:
+    """Wait until what was written to a file is on the disk, and would survive a power failure."""
+    with errors_naming(path), open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk: files that were made, renamed or removed.
+
+    Windows has nothing like it, nor have some file systems; then nothing is done.
+    """
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
-        partial.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def check_output(path: str | Path, force: bool = False, suffixes: Sequence[str] = ()) -> Path:
