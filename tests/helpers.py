@@ -7,6 +7,8 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
+from paddle_oct.deploy.engines import ENGINES
+
 
 def slow_but(quick, values):
     """Return the values as parameters for pytest, all but the quick ones marked slow."""
@@ -15,6 +17,14 @@ def slow_but(quick, values):
     return [
         value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values
     ]
+
+
+def need_engine(engine):
+    """Skip the test where an engine for exported files is not installed."""
+    try:
+        ENGINES[engine].check_installed()
+    except ValueError as error:
+        pytest.skip(str(error))
 
 
 def naming(*parts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 from typing import Sequence
@@ -11,18 +12,21 @@ import numpy as np
 from paddle import nn
 
 from paddle_oct.base.extras import need
-from paddle_oct.base.files import check_output, write_atomically
+from paddle_oct.base.files import check_output, errors_naming
 from paddle_oct.base.names import look_up
 
 from .engines import load
+from .engines.digests import Files, seal
 from .engines.formats import FORMATS
 from .folding import fold
 from .onnx_writing import write_onnx
 from .paddle_writing import write_paddle
-from .probing import MARGIN, example, outputs, relative_difference, rounding, run
+from .placing import place
+from .probing import NOISE, example, outputs, relative_difference, rounding, run
 
 _WRITERS = {"paddle": write_paddle, "onnx": write_onnx}
 _TOLERANCE = 1e-4
+_EXPORTING = threading.Lock()
 
 
 def export(
@@ -38,14 +42,18 @@ def export(
     The files need nothing of this package: Paddle Inference reads one format, ONNX Runtime,
     OpenVINO and others the other. :func:`~paddle_oct.deploy.load` runs them all.
 
+    The file carries its SHA-256, in the Paddle format that of the weights beside it, too; by these
+    ``load`` knows damaged and mixed files. If the process is killed or the disk is full, ``load``
+    finds the old files or the new ones. Rename both files of a pair alike.
+
     Args:
         model: any network that takes one Tensor; it is exported as in evaluation mode.
         path: the file to write. Its suffix, ``.onnx`` or ``.pdmodel``, is added if it is missing;
             in the Paddle format there is a second file beside it, ``.pdiparams``.
         format: ``"paddle"`` or ``"onnx"``.
         input_size: the shape ``[N, C, H, W]`` of the input, or of an example.
-        dynamic: True if the file must take any batch, height and width, ``"batch"`` for any batch
-            of this height and width, False for ``input_size`` alone.
+        dynamic: True if the file must take any batch, height and width (if the network does),
+            ``"batch"`` for any batch of this height and width, False for ``input_size`` alone.
         force: whether to replace existing files.
 
     Returns:
@@ -88,15 +96,21 @@ def export(
             f"(running statistics, no dropout), and is itself left as it was",
             stacklevel=2,
         )
-    network = fold(model, size)
-    shape = _shape(size, dynamic)
-    with tempfile.TemporaryDirectory() as folder:
-        prefix = Path(folder) / "model"
-        _WRITERS[format](network, prefix, shape, size)
-        sizes = [size, *_other_sizes(network, size, shape)]
-        _check_file(network, prefix.with_suffix(suffixes[0]), sizes)
-        for suffix, target in zip(suffixes, targets):
-            _place(prefix.with_suffix(suffix), target)
+    try:
+        # One export at a time: Paddle writes programs in modes that the whole process shares.
+        with _EXPORTING, tempfile.TemporaryDirectory() as folder:
+            network = fold(model, size)
+            shape, sizes = _shape_and_sizes(network, size, dynamic)
+            prefix = Path(folder) / "model"
+            written = tuple(prefix.with_suffix(suffix) for suffix in suffixes)
+            with errors_naming(folder):
+                _WRITERS[format](network, prefix, shape, size)
+                seal(written)
+            _check_file(network, written[0], sizes)
+            place(written, targets)
+    except OSError as error:
+        where, why = error.filename or targets[0], error.strerror or error
+        raise ValueError(f"{where}: can't be written ({why})") from error
     return targets[0]
 
 
@@ -108,36 +122,39 @@ def _check_size(size: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(n) for n in size)
 
 
-def _targets(path: Path, suffixes: Sequence[str], force: bool) -> list[Path]:
+def _targets(path: Path, suffixes: Sequence[str], force: bool) -> Files:
     """Return the files to write, after checking that they can be written."""
     if path.suffix not in suffixes:
         path = path.with_name(path.name + suffixes[0])
-    return [check_output(path.with_suffix(suffix), force) for suffix in suffixes]
+    targets = tuple(check_output(path.with_suffix(suffix), force) for suffix in suffixes)
+    for target in targets:
+        if target.exists() and not target.is_file():
+            raise ValueError(f"{target} is not a regular file")
+    return targets
 
 
-def _shape(size: tuple[int, ...], dynamic: bool | str) -> list[int]:
-    """Return the shape of the input with -1 for what may be of any length."""
+def _shape_and_sizes(
+    network: nn.Layer, size: tuple[int, ...], dynamic: bool | str
+) -> tuple[list[int], list[tuple[int, ...]]]:
+    """Return the shape of the input, with -1 for any length, and the sizes to check the file on."""
     if not dynamic:
-        return list(size)
-    any_size = dynamic != "batch" and len(size) == 4
-    return [-1, size[1], -1, -1] if any_size else [-1, *size[1:]]
-
-
-def _other_sizes(
-    network: nn.Layer, size: tuple[int, ...], shape: list[int]
-) -> list[tuple[int, ...]]:
-    """Return other sizes to check a dynamic file on: another batch and, if it fits, odd sizes."""
-    if shape[0] > 0:
-        return []
-    another_batch = (size[0] + 1, *size[1:])
-    if shape[-1] > 0:
-        return [another_batch]
-    odd = (size[0] + 1, size[1], size[2] | 1, (size[3] + 32) | 1)
-    try:
-        run(network, example(odd))
-    except ValueError:  # a classifier that takes one size alone
-        return [another_batch]
-    return [odd]
+        return list(size), [size]
+    batch = size[0] + 1
+    if dynamic != "batch" and len(size) == 4:
+        height, width = size[2:]
+        for other in ((height | 1, (width + 32) | 1), (height + 32, width + 32)):
+            sizes = [size, (batch, size[1], *other)]
+            try:
+                run(network, example(sizes[-1]))
+            except ValueError:
+                continue
+            return [-1, size[1], -1, -1], sizes
+        warnings.warn(  # or OpenVINO would return something for other sizes
+            f"{type(network).__name__} takes no other height and width than {list(size[2:])}, and "
+            f"so does the exported file",
+            stacklevel=3,
+        )
+    return [-1, *size[1:]], [size, (batch, *size[1:])]
 
 
 def _check_file(network: nn.Layer, path: Path, sizes: list[tuple[int, ...]]) -> None:
@@ -157,7 +174,7 @@ def _check_file(network: nn.Layer, path: Path, sizes: list[tuple[int, ...]]) -> 
         off = relative_difference(expected, result, smallest=0)
         if off <= _TOLERANCE:
             continue
-        explained = rounding(network, x, expected)
+        explained = rounding(network, x, expected, smallest=0)
         if not off <= explained:
             raise RuntimeError(
                 f"export: the exported {name} returns other values for an input of shape "
@@ -165,14 +182,7 @@ def _check_file(network: nn.Layer, path: Path, sizes: list[tuple[int, ...]]) -> 
             )
         warnings.warn(
             f"the exported {name} equals the network only to {off:.1g} of the largest output: its "
-            f"outputs change by {explained / MARGIN:.1g} when the input changes by 1e-6. Are its "
-            f"weights trained?",
+            f"outputs change by {explained:.1g} when those of its layers change by {NOISE} times "
+            f"what rounding may do. Are its weights trained?",
             stacklevel=3,
         )
-
-
-def _place(written: Path, target: Path) -> None:
-    try:
-        write_atomically(target, written.read_bytes())
-    except OSError as error:
-        raise ValueError(f"{target}: can't be written ({error.strerror or error})") from error

@@ -51,9 +51,11 @@ def new_conv(like: nn.Conv2D, weight: np.ndarray, bias: np.ndarray | None) -> nn
         padding_mode=settings.padding_mode,
         bias_attr=None if bias is not None else False,
     )
-    conv.weight.set_value(np.ascontiguousarray(weight, dtype=np.float32))
+    dtype = "float64" if like.weight.dtype == paddle.float64 else "float32"
+    conv.to(dtype=dtype)
+    conv.weight.set_value(np.ascontiguousarray(weight, dtype=dtype))
     if bias is not None:
-        conv.bias.set_value(np.ascontiguousarray(bias, dtype=np.float32))
+        conv.bias.set_value(np.ascontiguousarray(bias, dtype=dtype))
     conv.eval()
     return conv
 

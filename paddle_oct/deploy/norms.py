@@ -40,7 +40,8 @@ def affine_of(norm: nn.Layer | None) -> Affine | None:
     own: Any = norm
     gamma = np.ones_like(mean) if own.weight is None else own.weight.numpy().astype(np.float64)
     beta = np.zeros_like(mean) if own.bias is None else own.bias.numpy().astype(np.float64)
-    scale = gamma / np.sqrt(variance + settings.epsilon)
+    epsilon = float(np.float32(settings.epsilon))  # as Paddle's kernels take it, whatever the dtype
+    scale = gamma / np.sqrt(variance + epsilon)
     return Affine(scale, beta - mean * scale)
 
 
@@ -53,7 +54,9 @@ def randomise_norms(network: nn.Layer, x: Tensor) -> None:
     """Give every norm random scale, shift and statistics, as if the network had been trained.
 
     The statistics fit the inputs of the norms: in a deep network whose norms do not normalise, the
-    values grow until rounding decides the output.
+    values grow until rounding decides the output. Half of the mean is left, as maps of one pixel
+    are nothing but their mean: without it little more would remain than the shift, and each norm
+    would make rounding several times as large.
 
     Args:
         network: the network to change; it is left in evaluation mode.
@@ -64,10 +67,12 @@ def randomise_norms(network: nn.Layer, x: Tensor) -> None:
     def set_norm(norm: Any, inputs: Any) -> Any:
         values = inputs[0].numpy()
         axes = tuple(i for i in range(values.ndim) if i != 1)
-        noise = rng.uniform(0.7, 1.3, [3, values.shape[1]]).astype(np.float32)
+        noise = rng.uniform(0.7, 1.3, [3, values.shape[1]]).astype(values.dtype)
         settings = norm_settings(norm)
-        settings.mean.set_value(values.mean(axes) * noise[0])
-        settings.variance.set_value((values.var(axes) + values.var() + 1e-3) * noise[1])
+        mean = values.mean(axes) * noise[0] / 2
+        squares = (values - mean.reshape([-1] + [1] * (values.ndim - 2))) ** 2
+        settings.mean.set_value(mean)
+        settings.variance.set_value((squares.mean(axes) + squares.mean()) / 2 * noise[1] + 1e-3)
         if norm.weight is not None:
             norm.weight.set_value(noise[2])
         if norm.bias is not None:

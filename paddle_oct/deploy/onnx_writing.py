@@ -65,6 +65,8 @@ def _converted(network: nn.Layer, prefix: Path) -> Any:
                 verbose=False,
                 optimize_tool="None",
             )
+        except OSError:  # no room
+            raise
         except Exception as error:
             raise ValueError(
                 f"{type(network).__name__} can't be exported to ONNX: "

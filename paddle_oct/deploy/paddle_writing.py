@@ -52,6 +52,8 @@ def save_program(network: nn.Layer, prefix: Path, shape: Sequence[int]) -> None:
         warnings.simplefilter("ignore")
         try:
             paddle.jit.save(network, str(prefix), input_spec=[InputSpec(shape, "float32", "x")])
+        except OSError:  # no room
+            raise
         except Exception as error:
             raise ValueError(
                 f"{type(network).__name__} can't be made a static program: {first_line(error)}"

@@ -3,11 +3,12 @@
 import collections
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import paddle
 import pytest
-from helpers import slow_but
+from helpers import need_engine, slow_but
 from paddle import nn
 
 from paddle_oct import create_model, list_models
@@ -25,17 +26,6 @@ ENGINES = {"onnx": ("onnxruntime", "openvino"), "paddle": ("paddle", "paddle-ope
 DEEP = ("101", "152", "200")
 PLAIN = {"Add", "AveragePool", "Concat", "Conv", "GlobalAveragePool", "MatMul", "MaxPool", "Relu"}
 PLAIN |= {"Resize", "Reshape", "Shape", "Slice"}
-
-
-def need_engine(engine):
-    """Skip the test where an engine is not installed."""
-    if engine == "paddle-openvino":
-        try:
-            paddle_openvino.check_installed()
-        except ValueError as error:
-            pytest.skip(str(error))
-    else:
-        pytest.importorskip(engine)
 
 
 def small(name, **options):
@@ -105,6 +95,37 @@ def test_a_file_for_any_batch(mobilenet, format, tmp_path):
         export(mobilenet, tmp_path / "other", format, dynamic="all")
 
 
+def test_a_network_that_takes_one_size_alone(tmp_path):
+    network = nn.Sequential(nn.Conv2D(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
+    network.eval()
+    for format, engines in ENGINES.items():
+        with pytest.warns(UserWarning, match=r"takes no other height and width than \[8, 8\]"):
+            path = export(network, tmp_path / "net", format, (1, 3, 8, 8))
+        for engine in engines:
+            need_engine(engine)
+            predict = load(path, engine)
+            expect_equal(predict, network, (2, 3, 8, 8))
+            with pytest.raises(ValueError, match=r"shape \[any, 3, 8, 8\], got \[1, 3, 10, 10\]"):
+                predict(np.zeros([1, 3, 10, 10], np.float32))  # OpenVINO would return something
+
+
+def test_exporting_in_several_threads(tmp_path):
+    network = nn.Sequential(nn.Conv2D(3, 4, 3), nn.Sigmoid(), nn.Conv2D(4, 2, 3))
+    network.eval()
+    x = example((1, 3, 8, 8))
+    expected = network(x).numpy()
+    with ThreadPoolExecutor(4) as pool:
+        formats = list(ENGINES) * 2
+        paths = [
+            pool.submit(export, network, tmp_path / f"net{i}", format, x.shape)
+            for i, format in enumerate(formats)
+        ]
+        while not all(path.done() for path in paths):  # whose modes are not those of this thread
+            np.testing.assert_allclose(network(x).numpy(), expected, rtol=0, atol=1e-6)
+        for path in paths:
+            expect_equal(load(path.result()), network, (2, 3, 9, 8))
+
+
 class LessTheMean(nn.Layer):
     """What it returns for an image depends on the others of the batch."""
 
@@ -127,11 +148,16 @@ def test_threads_share_out_a_batch(mobilenet, engine, size, tmp_path, monkeypatc
     def watched(*arguments):
         opened = entry.open_file(*arguments)
 
-        def run(inputs):
-            batches.extend(map(len, inputs))
-            return opened.run(inputs)
+        def new_runner():
+            run = opened.new_runner()
 
-        return opened._replace(run=run)
+            def watched_run(x):
+                batches.append(len(x))
+                return run(x)
+
+            return watched_run
+
+        return opened._replace(new_runner=new_runner)
 
     path = export(mobilenet, tmp_path / "net", "onnx", SIZES[0])
     monkeypatch.setitem(table.ENGINES, engine, entry._replace(open_file=watched))

@@ -8,7 +8,7 @@ from paddle import nn
 from paddle_oct import OctaveConv, create_model
 from paddle_oct.base.private import read_program
 from paddle_oct.deploy import export, load
-from paddle_oct.deploy.engines.program_file import fix_input, program_input
+from paddle_oct.deploy.engines.program_file import program_input, write_program
 from paddle_oct.deploy.paddle_program import tidy_program
 from paddle_oct.deploy.paddle_writing import old_programs, save_program
 from paddle_oct.nn import add, split
@@ -86,7 +86,7 @@ def test_folded_networks_have_no_bias_apart(tmp_path):
     kinds, _ = operations(path)
     assert "reshape2" not in [kind for kind, _ in kinds]
     assert program_input(path) == (None, 3, None, None)
-    fix_input(path, (2, 3, 65, 49), tmp_path / "fixed.pdmodel")
+    write_program(path, tmp_path / "fixed.pdmodel", (2, 3, 65, 49), mark=".1")
     assert program_input(tmp_path / "fixed.pdmodel") == (2, 3, 65, 49)
 
 

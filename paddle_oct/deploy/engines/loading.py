@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from functools import partial
 from pathlib import Path
 from typing import Sequence
 
 from paddle_oct.base.errors import first_line
 from paddle_oct.base.names import look_up
 
+from .digests import Files, checked_files
 from .formats import FORMATS
+from .opened import Opened
 from .predictor import Predictor
+from .runners import PREPARING, available_cores
 from .table import ENGINES, readers
 
 
@@ -21,7 +22,14 @@ def load(
     threads: int | None = None,
     input_size: Sequence[int] | None = None,
 ) -> Predictor:
-    """Load a file that :func:`~paddle_oct.deploy.export` wrote.
+    """Load a file that :func:`~paddle_oct.deploy.export` wrote, or another network in its formats.
+
+    What ``export`` wrote carries digests. If one of its files was changed or damaged since, or is
+    beside a file of another export, it is refused before an engine reads it. Files of others have
+    no digests, and neither have those from which somebody removed them; the engine gets these as
+    they are. Paddle Inference ends the process with a segmentation fault on some damaged programs,
+    so load those that you do not trust in a process of its own. A digest shows damage and mix-ups,
+    not ill will: whoever can write the file can write its digest, too.
 
     Args:
         path: the ``.pdmodel`` or ``.onnx`` file.
@@ -40,26 +48,44 @@ def load(
 
     Raises:
         ValueError: there is no such file or engine, the engine does not read this format or is not
-            installed (the message names the extra), the file is damaged, or no input of
-            ``input_size`` fits it.
+            installed (the message names the extra), a file was changed after it was exported or is
+            damaged, or no input of ``input_size`` fits it.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
     engine = _check_engine(path, engine)
-    threads = _cores() if threads is None else threads
+    threads = available_cores() if threads is None else threads
     if threads < 1:
         raise ValueError(f"threads must be 1 or more, got {threads}")
     size = None if input_size is None else tuple(int(n) for n in input_size)
     if size is not None and min(size, default=0) < 1:
         raise ValueError(f"every length of input_size must be 1 or more, got {list(size)}")
-    open_file = partial(ENGINES[engine].open_file, path, threads, size)
-    try:
-        return Predictor(path, engine, threads, size, open_file)
-    except (ValueError, TypeError):
-        raise
-    except Exception as error:  # engines raise all kinds
-        raise ValueError(f"{path}: {engine} can't load it ({first_line(error)})") from error
+    files = checked_files(path, FORMATS[ENGINES[engine].format])
+    states = _states(files)
+
+    def open_file(pieces: int) -> Opened:
+        _check_same(files, states)
+        try:
+            with PREPARING:
+                return ENGINES[engine].open_file(files, threads, size, pieces)
+        except (ValueError, TypeError):
+            raise
+        except Exception as error:  # engines raise all kinds
+            raise ValueError(f"{path}: {engine} can't load it ({first_line(error)})") from error
+        finally:
+            _check_same(files, states)
+
+    return Predictor(path, engine, threads, size, open_file)
+
+
+def _states(files: Files) -> list[tuple[int, ...]]:
+    """Return what changes if any of the files is replaced or written to."""
+    found = [file.stat() for file in files if file.exists()]
+    return [(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns) for s in found]
+
+
+def _check_same(files: Files, states: list[tuple[int, ...]]) -> None:
+    if _states(files) != states:
+        raise ValueError(f"{files[0]} was replaced or removed since it was read; load it again")
 
 
 def _check_engine(path: Path, engine: str | None) -> str:
@@ -74,8 +100,3 @@ def _check_engine(path: Path, engine: str | None) -> str:
     if engine not in possible:
         raise ValueError(f"{path}: {engine} does not read this format; use {' or '.join(possible)}")
     return engine
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

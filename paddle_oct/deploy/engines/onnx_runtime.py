@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 
 from paddle_oct.base.extras import need
 
+from .digests import Files
 from .formats import INPUT_AXES, SEPARABLE
 from .opened import Opened, Size, fitted
 
@@ -20,30 +19,23 @@ def check_installed() -> None:
     need("onnxruntime", "the engine onnxruntime")
 
 
-def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opened:
+def open_file(files: Files, threads: int, size: Size | None, pieces: int) -> Opened:
     """Open an ``.onnx`` file; see :data:`~paddle_oct.deploy.engines.opened.OpenFile`."""
+    (path,) = files
     lanes = threads if pieces > 1 else 1
     session = _session(path, threads // lanes, size and (size[0] // pieces, *size[1:]))
     separable = SEPARABLE in session.get_modelmeta().custom_metadata_map
     if pieces > 1 and not separable:
-        return open_file(path, threads, size, 1)
+        return open_file(files, threads, size, 1)
     given = session.get_inputs()[0]
     shape = tuple(n if isinstance(n, int) else None for n in given.shape)
     if size is not None:  # the session takes one piece of it
         shape = fitted(path, (shape[0] and shape[0] * pieces, *shape[1:]), size)
-    pool: ThreadPoolExecutor | None = None
 
-    def run(inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
-        nonlocal pool
-        feeds = [{given.name: x} for x in inputs]
-        if lanes == 1:
-            return [session.run(None, feed) for feed in feeds]
-        if pool is None:  # the first runs one by one: what they set up once may not be thread-safe
-            pool = ThreadPoolExecutor(lanes)
-            return [session.run(None, feed) for feed in feeds]
-        return list(pool.map(partial(session.run, None), feeds))
+    def run(x: np.ndarray) -> list[np.ndarray]:  # in several threads, if need be
+        return session.run(None, {given.name: x})
 
-    return Opened(shape, run, lanes, separable)
+    return Opened(shape, lambda: run, lanes=lanes, separable=separable)
 
 
 def _session(path: Path, threads: int, size: Size | None) -> Any:

@@ -7,9 +7,13 @@ from typing import Callable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from .digests import Files
+
 Size = Tuple[int, ...]
 #: The shape of an input; None for an axis of any length.
 Shape = Tuple[Optional[int], ...]
+#: Runs an input and returns the outputs, in one thread at a time.
+Run = Callable[[np.ndarray], List[np.ndarray]]
 
 
 class Opened(NamedTuple):
@@ -17,23 +21,24 @@ class Opened(NamedTuple):
 
     Attributes:
         shape: the shape of the input.
-        run: takes inputs of one shape, runs as many of them at the same time as there are lanes,
-            and returns the outputs of each.
-        lanes: how many inputs it can run at the same time.
+        new_runner: returns a runner of the file, whose weights all runners share.
+        parallel: whether several runners may run at the same time.
+        lanes: how many of them share out the pieces of a batch.
         separable: whether it takes any batch, and its outputs for a sample do not depend on the
             other samples of the batch. If not, there is only one lane.
     """
 
     shape: Shape
-    run: Callable[[List[np.ndarray]], List[List[np.ndarray]]]
-    lanes: int
-    separable: bool
+    new_runner: Callable[[], Run]
+    parallel: bool = True
+    lanes: int = 1
+    separable: bool = False
 
 
-#: Opens a file. Its arguments are the path, the number of threads, the only shape that will be
-#: given (None if any may be), and into how many pieces a batch will be split. If there are several
-#: pieces and the file is separable, the result has a lane for every thread.
-OpenFile = Callable[[Path, int, Optional[Size], int], Opened]
+#: Opens a file. Its arguments are its files (those beside the first, too), the number of threads,
+#: the only shape that will be given (None if any may be), and into how many pieces a batch will be
+#: split. If there are several pieces and the file is separable, there is a lane for every thread.
+OpenFile = Callable[[Files, int, Optional[Size], int], Opened]
 
 
 def fitted(path: Path, shape: Shape, size: Size | None) -> Shape:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
 from paddle_oct.base.extras import need
 
+from .digests import Files
 from .formats import SEPARABLE
-from .opened import Opened, Size, fitted
+from .opened import Opened, Run, Size, fitted
 
 
 def check_installed() -> None:
@@ -18,8 +16,9 @@ def check_installed() -> None:
     need("openvino", "the engine openvino")
 
 
-def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opened:
+def open_file(files: Files, threads: int, size: Size | None, pieces: int) -> Opened:
     """Open an ``.onnx`` file; see :data:`~paddle_oct.deploy.engines.opened.OpenFile`."""
+    (path,) = files
     core = need("openvino", "the engine openvino").Core()
     model = core.read_model(str(path))
     shape = tuple(n.get_length() if n.is_static else None for n in model.input(0).partial_shape)
@@ -35,17 +34,16 @@ def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opene
         "NUM_STREAMS": lanes,
     }
     compiled = core.compile_model(model, "CPU", options)
-    requests: list[Any] = []
 
-    def run(inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
-        # Not infer() in several Python threads: two first calls at the same time deadlock.
-        while len(requests) < len(inputs):
-            requests.append(compiled.create_infer_request())
-        used = requests[: len(inputs)]
-        for request, x in zip(used, inputs):
+    def new_runner() -> Run:
+        request = compiled.create_infer_request()
+
+        def run(x: np.ndarray) -> list[np.ndarray]:
+            # Not infer(): two of them that run for the first time at the same time deadlock.
             request.start_async([x], share_inputs=True)
-        for request in used:
             request.wait()
-        return [[tensor.data.copy() for tensor in request.output_tensors] for request in used]
+            return [tensor.data.copy() for tensor in request.output_tensors]
 
-    return Opened(shape, run, lanes, separable)
+        return run
+
+    return Opened(shape, new_runner, lanes=lanes, separable=separable)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
+import weakref
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Hashable
 
-from .opened import Opened, Size, fitted
-from .paddle_inference import new_config, predictor_of
-from .program_file import fix_input, parameters_of, program_input
+from .digests import Files, sha256_of
+from .opened import Opened, Run, Size, fitted
+from .paddle_inference import new_config, runner_of
+from .program_file import program_input, write_program
 
 
 def check_installed() -> None:
@@ -37,27 +41,50 @@ def enable_openvino(config: Any) -> None:
     raise ValueError("this paddlepaddle is built without OpenVINO; use the engine paddle")
 
 
-def open_file(path: Path, threads: int, size: Size | None, pieces: int) -> Opened:
+def open_file(files: Files, threads: int, size: Size | None, pieces: int) -> Opened:
     """Open a ``.pdmodel`` file; see :data:`~paddle_oct.deploy.engines.opened.OpenFile`."""
-    shape = program_input(path)
-    wanted = fitted(path, shape, size)
-    with tempfile.TemporaryDirectory() as folder:  # its files are read before this returns
-        if size is not None and wanted != shape:
-            path = _for_one_size(path, size, Path(folder))
-        config = new_config(path, threads)
+    shape = fitted(files[0], program_input(files[0]), size)
+    key = (*map(sha256_of, files), threads, shape)
+    kept = _Kept(key, partial(_new_predictor, files, threads, size))
+    # All clones of a predictor share one request to OpenVINO.
+    return Opened(shape, kept.runner, parallel=False)
+
+
+class _Kept:
+    """A predictor that the next one to load the same uses again.
+
+    Paddle never frees what OpenVINO compiled, nor its threads: it keeps them in a table, by the
+    names of the program's variables. So two predictors of the same program must differ in a name,
+    or the second takes away what the first runs on.
+    """
+
+    def __init__(self, key: Hashable, make: Callable[[], Any]) -> None:
+        idle = _idle.setdefault(key, [])
+        self._predictor = idle.pop() if idle else make()
+        weakref.finalize(self, idle.append, self._predictor)
+
+    def runner(self) -> Run:
+        """Return what runs the predictor, for as long as this is referred to."""
+        return runner_of(self._predictor)
+
+
+_idle: dict[Hashable, list[Any]] = {}  # changed only where one thread opens files
+_numbers = itertools.count()
+
+
+def _new_predictor(files: Files, threads: int, size: Size | None) -> Any:
+    from paddle import inference
+
+    with tempfile.TemporaryDirectory() as name:  # its files are read before this returns
+        folder = Path(name)
+        pair = (folder / "model.pdmodel", folder / "model.pdiparams")
+        write_program(files[0], pair[0], size, mark=f".{next(_numbers)}")
+        try:
+            pair[1].symlink_to(files[1].resolve())
+        except OSError:  # on Windows not everybody may make links
+            shutil.copyfile(files[1], pair[1])
+        config = new_config(pair, threads)
         enable_openvino(config)
         # By default what it compiles is left in the working directory.
-        config.set_optim_cache_dir(str(Path(folder) / "cache"))
-        return predictor_of(config, wanted)
-
-
-def _for_one_size(path: Path, size: Size, folder: Path) -> Path:
-    """Write a copy of a program that takes one input size alone into a folder; return its path."""
-    copy = folder / path.name
-    fix_input(path, size, copy)
-    parameters, beside = parameters_of(path), copy.with_suffix(".pdiparams")
-    try:
-        beside.symlink_to(parameters.resolve())
-    except OSError:  # on Windows not everybody may make links
-        shutil.copyfile(parameters, beside)
-    return copy
+        config.set_optim_cache_dir(str(folder / "cache"))
+        return inference.create_predictor(config)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Callable, Tuple, Union
 
 import numpy as np
 
 from .opened import Opened, Size
+from .runners import Runners
 
 Arrays = Union[np.ndarray, Tuple[np.ndarray, ...]]
 
@@ -17,7 +19,10 @@ IMAGES_AT_A_TIME = 2  # of 1, 2 and 4 the fastest, or as fast (benchmarks/RESULT
 class Predictor:
     """An exported network, ready to run: ``predict(x)``.
 
-    Made by :func:`~paddle_oct.deploy.load`.
+    Made by :func:`~paddle_oct.deploy.load`. It may be called in several threads at the same time,
+    with inputs of different sizes, too. ONNX Runtime computes in these threads, as many at once as
+    there are cores; OpenVINO shares its threads out among the calls; Paddle Inference holds
+    Python's lock, and computes one call after the other.
 
     The threads compute one image together. Where the images of a batch can be shared out among
     them, each thread computes its own images from the first layer to the last, two at a time where
@@ -52,8 +57,9 @@ class Predictor:
         opened = open_file(1 if size is None else self._pieces(size[0]))
         self.input_shape = opened.shape
         self._separable = opened.separable
-        self._run = opened.run
-        self._run_pieces = opened.run if opened.lanes == threads else None
+        self._runners = Runners(opened)
+        self._lanes = self._runners if opened.lanes == threads else None
+        self._opening = threading.Lock()
 
     def __call__(self, x: np.ndarray) -> Arrays:
         """Run the network on an array of float32 and return an array, or a tuple of several.
@@ -66,16 +72,21 @@ class Predictor:
         x = np.ascontiguousarray(x)
         pieces = self._pieces(len(x)) if self._separable else 1
         if pieces > 1:
-            if self._run_pieces is None:
-                self._run_pieces = self._open(pieces).run
-            parts = self._run_pieces(np.split(x, pieces))
+            parts = self._in_lanes(pieces).run_all(np.split(x, pieces))
             results = [np.concatenate(arrays) for arrays in zip(*parts)]
         else:
-            (results,) = self._run([x])
+            results = self._runners.run(x)
         return results[0] if len(results) == 1 else tuple(results)
 
     def __repr__(self) -> str:
         return f"Predictor({str(self.path)!r}, engine={self.engine!r}, threads={self.threads})"
+
+    def _in_lanes(self, pieces: int) -> Runners:
+        """Return the runners for pieces of a batch; the first call opens the file for that."""
+        with self._opening:
+            if self._lanes is None:
+                self._lanes = Runners(self._open(pieces))
+            return self._lanes
 
     def _pieces(self, batch: int) -> int:
         """Return into how many equal parts a batch is split."""

@@ -34,23 +34,22 @@ def program_input(path: Path) -> Shape:
     return tuple(n if n > 0 else None for n in _fed(program.block(0)).shape())
 
 
-def fix_input(path: Path, size: Sequence[int], copy: Path) -> None:
-    """Write a copy of a ``.pdmodel`` file that takes inputs of one size alone."""
-    program = read_program_file(path)
-    _fed(program.block(0)).set_shape(list(size))
-    copy.write_bytes(program.serialize_to_string())
+def write_program(path: Path, copy: Path, size: Sequence[int] | None, mark: str) -> None:
+    """Write a copy of a ``.pdmodel`` file that computes the same.
 
-
-def parameters_of(path: Path) -> Path:
-    """Return the file of a program's weights.
-
-    Raises:
-        ValueError: there is no such file.
+    Args:
+        path: the file.
+        copy: the new file.
+        size: the only shape that the copy takes, or None for what the file takes.
+        mark: is added to the name of the input.
     """
-    parameters = path.with_suffix(".pdiparams")
-    if not parameters.is_file():
-        raise ValueError(f"{path}: there is no {parameters.name} beside it")
-    return parameters
+    program = read_program_file(path)
+    block = program.block(0)
+    fed = _fed(block)
+    if size is not None:
+        fed.set_shape(list(size))
+    block._rename_var(fed.name().encode(), (fed.name() + mark).encode())
+    copy.write_bytes(program.serialize_to_string())
 
 
 def _fed(block: Any) -> Any:
