@@ -32,7 +32,7 @@ from paddle_oct.base.private import set_threads
 from paddle_oct.base.timing import interleave
 from paddle_oct.deploy import export, folded, load
 from paddle_oct.deploy.engines import predictor
-from paddle_oct.nn.fast import add_up2
+from paddle_oct.nn.fast import add_up2, up2
 from paddle_oct.nn.fast.convolutions import case_of
 from paddle_oct.nn.fast.table import CONVOLUTION_KERNELS
 
@@ -123,9 +123,23 @@ def sum_by_interpolation(x, y):
     return (2 * y).add_(doubled(x))
 
 
-def sum_by_product(x, y):
-    """Return what the package computes: a product added in place, or with gradients apart."""
+def doubled_by_complex(x):
+    """Return what the package computes: a complex number holds every value twice."""
+    return up2(x)
+
+
+def sum_by_pairs(x, y):
+    """Return what the package computes: added to pairs in place, or with gradients apart."""
     return add_up2(2 * y, x, MAKER, None)
+
+
+def sum_by_product(x, y):
+    """Add a product with zeros and ones, which makes the row of an infinite value NaN."""
+    width = x.shape[3]
+    twice = paddle.eye(width).reshape([width, width, 1]).expand([width, width, 2])
+    twice = paddle.tile(twice.reshape([width, 2 * width]), [1, 2])
+    product = paddle.matmul(x.reshape([-1, width]), twice)
+    return (2 * y).add_(product.reshape(y.shape))
 
 
 def sum_by_broadcast(x, y):
@@ -209,20 +223,23 @@ def eager_cases():
         "interpolate": doubled,
         "interpolate, maps as one": doubled_as_one,
         "expand": doubled_by_expand,
+        "complex": doubled_by_complex,
     }
-    yield "up2, 8x128x28x28", [(8, 128, 28, 28)], ups, "interpolate"
+    for shape in ((8, 128, 28, 28), (16, 256, 4, 4)):
+        yield f"up2, {'x'.join(map(str, shape))}", [shape], ups, "complex"
     shapes = [(8, 128, 56, 56)] * 2
     fresh = {"+": lambda x, y: 2 * x + y, "add_": lambda x, y: (2 * x).add_(y)}
     yield "2 x, and a sum, 8x128x56x56", shapes, fresh, "add_"
     sums = {
         "interpolate, add_": sum_by_interpolation,
+        "pairs": sum_by_pairs,
         "product": sum_by_product,
         "broadcast +": sum_by_broadcast,
     }
     for batch, channels, size in ((8, 128, 28), (8, 256, 7), (16, 128, 8), (1, 256, 14)):
         shapes = [(batch, channels, size, size), (batch, channels, 2 * size, 2 * size)]
         name = f"2 y, and up2(x) to it, {batch}x{channels}x{size}x{size}"
-        yield name, shapes, sums, "product"
+        yield name, shapes, sums, "pairs"
 
 
 def eager():

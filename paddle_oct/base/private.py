@@ -370,14 +370,15 @@ def weights_folder() -> Path:
     return Path(module.WEIGHTS_HOME)
 
 
-def download(address: str, folder: Path, md5: str | None = None) -> None:
-    """Download a file into a folder, with a progress bar, unless it is there with this MD5 sum.
+def download(address: str, folder: Path) -> None:
+    """Download a file into a folder, with a progress bar, unless it is there.
 
-    The public ``get_weights_path_from_url`` unpacks whatever looks like an archive.
+    The public ``get_weights_path_from_url`` unpacks whatever looks like an archive, and of several
+    processes all but one wait for a file that the first may have put elsewhere.
     """
     from paddle.utils import download as module
 
-    module.get_path_from_url(address, str(folder), md5, decompress=False)
+    module._download(address, str(folder))
 
 
 def download_cifar(classes: int) -> Path:

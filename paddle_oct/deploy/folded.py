@@ -16,6 +16,7 @@ import paddle
 from paddle import Tensor, nn
 
 from paddle_oct.base.private import conv_settings
+from paddle_oct.base.private_tracing import called_whole
 from paddle_oct.nn import OctaveConv, OctaveFeature, OctaveLayer, fast, map_bands, up2
 
 NARROW = 32  # channels of the low input; with more, the multiplications cost more than the passes
@@ -139,6 +140,7 @@ class WideningOctaveConv(_DeployedConv):
         return self.conv_high(paddle.concat([high, up2(low, like=high)], axis=1))
 
 
+@called_whole
 class FoldedConvBN(nn.Layer):
     """What remains of ``Conv_BN`` or ``Conv_BN_ACT``: the folded convolution and the activation."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Sequence
 import paddle
 from paddle import Tensor, nn
 
+from paddle_oct.base.private_tracing import called_whole
 from paddle_oct.nn import (
     OctaveAvgPool2D,
     OctaveConv,
@@ -60,6 +61,7 @@ def concat(a: OctaveFeature, b: OctaveFeature) -> OctaveFeature:
     return join(a[0], b[0]), join(a[1], b[1])
 
 
+@called_whole
 class DenseLayer(nn.Layer):
     """Norm, ReLU, 1x1 convolution, norm, ReLU, 3x3 convolution; appended to the input's channels.
 
@@ -85,6 +87,7 @@ class DenseLayer(nn.Layer):
         return concat(x, self.conv2(self.act(self.norm2(y))))
 
 
+@called_whole
 class Transition(nn.Layer):
     """Norm, ReLU, a 1x1 convolution to half of the channels, which changes alpha, and 2x2 average
     pooling per band.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from paddle import Tensor, nn
 
+from paddle_oct.base.private_tracing import called_whole
 from paddle_oct.nn import Conv_BN, Conv_BN_ACT, OctaveFeature, add
 from paddle_oct.weights import GluonLayout
 
@@ -63,6 +64,7 @@ class MobileNetV2Options(NetworkOptions, total=False):
     scale: float
 
 
+@called_whole
 class InvertedResidual(nn.Layer):
     """Expansion, depthwise 3x3 convolution and projection around a single-band shortcut.
 

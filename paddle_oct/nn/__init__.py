@@ -1,5 +1,9 @@
 """Layers for octave features; they depend on Paddle alone."""
 
+from pathlib import Path
+
+from paddle_oct.base.private_tracing import never_traced
+
 from .bands import (
     OctaveAdd,
     OctaveAvgPool2D,
@@ -16,6 +20,11 @@ from .feature import OctaveFeature, add, down2, map_bands, merge, split, split_c
 from .octave_conv import OctaveConv, OctaveLayer
 from .plan import ConvArguments, OctavePlan, PathPlan, plan_octave_conv
 from .residual import OctaveResidual
+
+# What SOT traces calls the layers whole (``called_whole``), and what Python runs calls functions
+# that Python runs too. So whether operations run eagerly does not hang on the reading of bytecode.
+for _room in ("base", "nn"):
+    never_traced(Path(__file__).parents[1] / _room)
 
 __all__ = [
     "KERNELS",

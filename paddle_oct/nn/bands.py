@@ -13,6 +13,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from paddle_oct.base.private_tracing import called_whole
+
 from .arguments import positive_int
 from .blocks import LayerFactory
 from .fast import spatial_size, up2
@@ -28,6 +30,7 @@ from .feature import (
 )
 
 
+@called_whole
 class PerBand(nn.Layer):
     """Apply one layer to both bands: an activation, dropout, anything that works for every number
     of channels and every size.
@@ -52,6 +55,7 @@ class PerBand(nn.Layer):
         return map_bands(self.layer, x)
 
 
+@called_whole
 class OctaveNorm(nn.Layer):
     """One norm per band.
 
@@ -80,6 +84,7 @@ class OctaveNorm(nn.Layer):
         return map_bands(self.high, as_bands(x, self.bands, "OctaveNorm"), self.low)
 
 
+@called_whole
 class _OctavePool2D(nn.Layer):
     """Pool both bands so that they still belong together.
 
@@ -158,6 +163,7 @@ class _OnTensors(nn.Layer):
         return self.function.__name__
 
 
+@called_whole
 class OctaveAdd(nn.Layer):
     """Add two octave features, as at the end of a residual block; a missing band counts as zero."""
 
@@ -169,6 +175,7 @@ class OctaveAdd(nn.Layer):
         return add(x, y, self.plus)
 
 
+@called_whole
 class OctaveMerge(nn.Layer):
     """Merge a pair into one Tensor ``[N, C, H, W]``: high channels, then up-sampled low ones."""
 
@@ -180,6 +187,7 @@ class OctaveMerge(nn.Layer):
         return merge(x, self.up)
 
 
+@called_whole
 class OctaveGlobalAvgPool2D(nn.Layer):
     """The mean of every channel, ``[N, C, 1, 1]``, high channels first."""
 
@@ -195,6 +203,7 @@ class OctaveGlobalAvgPool2D(nn.Layer):
         return means[0] if len(means) == 1 else paddle.concat(means, axis=1)
 
 
+@called_whole
 class OctaveSE(nn.Layer):
     """Squeeze-and-excitation across both bands.
 

@@ -6,6 +6,8 @@ from typing import Any, Callable
 
 from paddle import Tensor, nn
 
+from paddle_oct.base.private_tracing import called_whole
+
 from . import fast
 from .arguments import Size2, in_paddles_names, layer_factory
 from .feature import OctaveFeature, map_bands
@@ -14,6 +16,7 @@ from .octave_conv import OctaveConv
 LayerFactory = Callable[..., nn.Layer]
 
 
+@called_whole
 class Conv_BN(nn.Layer):
     """Octave convolution, then one norm per band.
 

@@ -7,6 +7,8 @@ from typing import Any, Callable, Mapping, Optional, Union
 import numpy as np
 from paddle import Tensor, nn
 
+from paddle_oct.base.private_tracing import called_whole
+
 from . import fast
 from .arguments import Size2, in_paddles_names, layer_factory
 from .feature import OctaveFeature, as_bands
@@ -16,6 +18,7 @@ from .plan import Downsample, OctavePlan, Padding, plan_octave_conv
 Band = Optional[Tensor]
 
 
+@called_whole
 class OctaveLayer(nn.Layer):
     """The equation of the octave convolution, whatever its four convolutions are.
 

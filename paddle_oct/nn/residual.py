@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from paddle import Tensor, nn
 
+from paddle_oct.base.private_tracing import called_whole
+
 from . import fast
 from .feature import OctaveFeature, as_pair
 
 
+@called_whole
 class OctaveResidual(nn.Layer):
     """The base of residual blocks: ``act(residual(x) + shortcut(x))``, band by band.
 

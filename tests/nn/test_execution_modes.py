@@ -4,10 +4,13 @@ import copy
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import paddle
+import paddle.nn.functional as F
 import pytest
+from helpers import slow_but
 from paddle import nn
 from paddle.static import InputSpec
 
@@ -24,6 +27,7 @@ from paddle_oct import (
     OctaveSE,
     PerBand,
 )
+from paddle_oct.nn import fast
 
 DYNAMIC = [InputSpec([None, 3, None, None], "float32", "x")]
 INPUTS = [(1, 3, 16, 16), (2, 3, 17, 23), (3, 3, 9, 32), (1, 3, 5, 5)]
@@ -77,24 +81,146 @@ def assert_same_outputs(actual, expected):
         np.testing.assert_allclose(actual(x).numpy(), y, rtol=1e-5, atol=1e-6)
 
 
-def test_to_static():
-    net = trained(build())
-    static = paddle.jit.to_static(build(), input_spec=DYNAMIC)
+# -- to_static: by bytecode (SOT, the default), and by source (full_graph) -------------------------
+
+FAMILIES = tuple(
+    f"oct_{name}"
+    for name in ("mobilenet_v1", "mobilenet_v2", "densenet121", "resnet18", "se_resnet50")
+)
+by_both_tracers = pytest.mark.parametrize("full_graph", [False, True], ids=["bytecode", "source"])
+
+
+class Nested(nn.Layer):
+    """A user's network: octave layers amid others, control flow, and a hook that counts."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2D(3, 3, 3, padding=1)
+        self.octave = build()
+        self.head = nn.Linear(6, 4)
+        self.calls = 0
+        self.octave[4].conv2.register_forward_post_hook(self.count)
+
+    def count(self, layer, x, y):
+        self.calls += 1
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        if self.training:
+            x = x + 1
+        return self.head(self.octave(x).mean([2, 3]))
+
+
+def gradients_of(net, x):
+    net.clear_gradients()
+    (net(x) ** 2).sum().backward()
+    return {n: p.grad for n, p in net.named_parameters() if p.trainable}
+
+
+def assert_same_gradients(actual, expected, x):
+    actual, expected = gradients_of(actual, x), gradients_of(expected, x)
+    assert len(expected) > 20
+    for name, gradient in expected.items():
+        assert actual[name] is not None, name
+        scale = max(float(gradient.abs().max()), 1)
+        np.testing.assert_allclose(
+            actual[name].numpy(), gradient.numpy(), atol=1e-5 * scale, err_msg=name
+        )
+
+
+@by_both_tracers
+@pytest.mark.parametrize("make", [build, Nested])
+def test_to_static(make, full_graph):
+    net = trained(make())
+    static = paddle.jit.to_static(make(), input_spec=DYNAMIC, full_graph=full_graph)
     static.set_state_dict(net.state_dict())
     static.eval()
     assert_same_outputs(static, net)
+    with paddle.no_grad():
+        assert_same_outputs(static, net)
 
 
-def test_to_static_trains_like_eager():
-    x = paddle.randn([2, 3, 13, 10])
-    gradients = []
-    for net in (build(), paddle.jit.to_static(build())):
-        (net(x) ** 2).sum().backward()
-        gradients.append({n: p.grad.numpy() for n, p in net.named_parameters() if p.trainable})
-    assert len(gradients[0]) > 20
-    for name, gradient in gradients[0].items():
-        scale = max(np.abs(gradient).max(), 1)
-        np.testing.assert_allclose(gradients[1][name], gradient, atol=1e-4 * scale, err_msg=name)
+@by_both_tracers
+@pytest.mark.parametrize("make", [build, Nested])
+def test_to_static_trains_like_eager(make, full_graph):
+    for _ in range(2):  # what was traced before, of another network of the class, must not matter
+        eager, static = make(), make()
+        static.set_state_dict(eager.state_dict())
+        static = paddle.jit.to_static(static, full_graph=full_graph)
+        x = paddle.randn([2, 3, 13, 10])
+        for net in (static, eager):
+            net.eval()
+        np.testing.assert_allclose(static(x).numpy(), eager(x).numpy(), rtol=1e-4, atol=1e-5)
+        for net in (static, eager):
+            net.train()
+        assert_same_gradients(static, eager, x)
+
+
+# In a process of its own, where no piece of the containers' code was traced before.
+NO_KERNEL = """
+import sys
+import numpy as np
+import paddle
+from test_execution_modes import build
+from paddle_oct import create_model
+from paddle_oct.nn import fast
+
+answers, may_run = [], fast.may_run
+
+def asked():
+    answers.append(may_run())
+    return answers[-1]
+
+fast.may_run = asked
+net = build() if sys.argv[1] == "layers" else create_model(sys.argv[1])
+net.eval()
+x = paddle.randn([2, 3, 40, 56])
+expected = net(x).numpy()
+assert len(answers) > 10 and all(answers)
+answers.clear()
+static = paddle.jit.to_static(net)(x).numpy()
+assert len(answers) > 10 and not any(answers), answers
+np.testing.assert_allclose(static, expected, atol=1e-4 * np.abs(expected).max())
+print("equal")
+"""
+
+
+@pytest.mark.parametrize("name", slow_but(["layers"], ["layers", *FAMILIES]))
+def test_no_kernel_of_eager_mode_runs_within_to_static(name):
+    """Octave layers are not traced: Python runs them, whatever the version of its bytecode."""
+    places = [str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path]
+    run = subprocess.run(
+        [sys.executable, "-c", NO_KERNEL, name],
+        capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))},
+    )  # fmt: skip
+    assert run.stdout.strip().endswith("equal"), run.stderr[-2000:]
+
+
+def test_a_static_network_is_saved(tmp_path):
+    net = trained(build())
+    for full_graph in (False, True):
+        static = paddle.jit.to_static(build(), input_spec=DYNAMIC, full_graph=full_graph)
+        static.set_state_dict(net.state_dict())
+        static.eval()
+        static(paddle.randn(INPUTS[0]))
+        path = str(tmp_path / f"net{full_graph}")
+        paddle.jit.save(static, path, input_spec=DYNAMIC)
+        assert_same_outputs(paddle.jit.load(path), net)
+
+
+def test_what_a_program_returned_is_added_to():
+    """At inference it is a leaf that wants a gradient: nothing may be written over it."""
+    conv, x = nn.Conv2D(4, 4, 1), paddle.randn([1, 4, 6, 6])
+    static = paddle.jit.to_static(conv, full_graph=True)
+    static.eval()
+    y = static(x)
+    assert y.is_leaf
+    assert not y.stop_gradient
+    expected = y.numpy() + x.numpy()
+    np.testing.assert_allclose(fast.add(y, x, made_by=nn.Conv2D(4, 4, 1)).numpy(), expected)
+    act = nn.ReLU()
+    np.testing.assert_array_equal(fast.activate(act, y).numpy(), np.maximum(y.numpy(), 0))
 
 
 def test_save_and_load_for_inference(tmp_path):

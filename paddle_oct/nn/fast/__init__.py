@@ -17,10 +17,11 @@ from paddle import Tensor, nn
 from .convolutions import case_of, run_kernel
 from .in_place import can_activate_in_place, can_add_in_place, can_overwrite
 from .resampling import (
-    Doubled,
     add_doubled_in_place,
-    can_double_by_product,
+    can_add_doubled,
+    can_double,
     can_halve_by_interpolation,
+    double,
     halve_by_interpolation,
 )
 from .switch import fast_kernels, may_run, runs_eagerly
@@ -60,6 +61,8 @@ def up2(x: Tensor, like: Tensor | None = None) -> Tensor:
             result is ``[N, C, 2H, 2W]``.
     """
     size = [2 * s for s in spatial_size(x)] if like is None else spatial_size(like)
+    if may_run() and can_double(x):
+        return double(x, size)
     return F.interpolate(x, size=size, mode="nearest")
 
 
@@ -127,11 +130,9 @@ def add_up2(
     """
     if x is None:
         return y
-    if y is None or not (may_run() and can_double_by_product(x, y)):
-        return add(y, up2(x, like), made_by)
-    if paddle.is_grad_enabled() or not can_overwrite(y, made_by):
-        return add(y, Doubled.apply(x), made_by)
-    return add_doubled_in_place(y, x)
+    if y is not None and may_run() and can_add_doubled(y, x) and can_overwrite(y, made_by):
+        return add_doubled_in_place(y, x)
+    return add(y, up2(x, like), made_by)
 
 
 def activate(act: nn.Layer, x: Tensor, made_by: nn.Layer | None = None) -> Tensor:

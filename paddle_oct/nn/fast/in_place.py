@@ -27,10 +27,18 @@ def can_overwrite(y: Tensor, made_by: nn.Layer | None) -> bool:
     """Whether what a layer has just returned may be overwritten: it is on a CPU, and neither a hook
     nor the backward pass of that layer reads it.
     """
-    if made_by is None or not y.place.is_cpu_place():
+    if made_by is None or not y.place.is_cpu_place() or not _takes_writes(y):
         return False
     may_be_kept = type(made_by) not in _KEEP_NO_OUTPUT and paddle.is_grad_enabled()
     return not may_be_kept and not is_watched(made_by)
+
+
+def _takes_writes(y: Tensor) -> bool:
+    """Whether autograd lets a map be overwritten: not where its gradient would end.
+
+    A program of ``to_static`` returns such maps at inference, unless in ``paddle.no_grad``.
+    """
+    return y.stop_gradient or not y.is_leaf
 
 
 def can_add_in_place(y: Tensor, x: Tensor) -> bool:
@@ -43,5 +51,5 @@ def can_activate_in_place(x: Tensor, act: nn.Layer, made_by: nn.Layer | None) ->
     None, a sum.
     """
     if made_by is None:
-        return x.place.is_cpu_place() and not is_watched(act)
+        return x.place.is_cpu_place() and _takes_writes(x) and not is_watched(act)
     return type(made_by) in _KEEP_NO_OUTPUT and can_overwrite(x, made_by) and not is_watched(act)

@@ -1,6 +1,8 @@
 """Halving and doubling a map in less time than Paddle's own operators take on a CPU.
 
-Both are linear: the backward passes keep no map, and there are gradients of any order.
+Both are linear, and the gradient of each is computed by the other: the backward passes keep no map,
+and there are gradients of any order. No value is multiplied by zero, which would make an infinite
+one NaN in other places.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 DTYPES = (paddle.float32, paddle.float64)  # of the maps for which there are kernels
-WIDEST = 128  # width of a low map; in a wider one the product spends its time on zeros
 
 # -- halving -------------------------------------------------------------------------------------
 
@@ -54,75 +55,74 @@ def spread_over_means(gradient: Tensor, size: list[int]) -> Tensor:
     """Return the gradient of a map ``[N, C, *size]`` from that of its 2x2 means."""
     height, width = size
     if height % 2 == 0 and width % 2 == 0:
-        if width > 2 * WIDEST:
-            batch, channels, h, w = gradient.shape
-            cells = (gradient * 0.25).reshape([batch, channels, h, 1, w, 1])
-            return cells.expand([batch, channels, h, 2, w, 2]).reshape([batch, channels, *size])
-        rows = gradient.reshape([-1, gradient.shape[3]])
-        doubled = paddle.matmul(rows, _doubling(gradient.shape[3], gradient.dtype) * 0.25)
-        return doubled.reshape([*gradient.shape[:2], height, width])
-    over_rows, over_columns = (_spreading(s, gradient.dtype) for s in (height, width))
-    return paddle.matmul(paddle.matmul(over_rows, gradient), over_columns, transpose_y=True)
+        return double(gradient * 0.25, size)
+    return double(gradient / _pixels_of_means(height, width, gradient.dtype), size)
 
 
 @functools.lru_cache(maxsize=32)
-def _spreading(size: int, dtype: Any) -> Tensor:
-    """Return the matrix ``[size, ceil(size / 2)]``: the share of each pixel in each mean."""
-    shares = np.repeat(np.eye((size + 1) // 2), 2, axis=0)[:size]
-    return paddle.to_tensor(shares / shares.sum(0), dtype=dtype, place=paddle.CPUPlace())
+def _pixels_of_means(height: int, width: int, dtype: Any) -> Tensor:
+    """Return how many pixels each 2x2 mean of a map is over, as ``[1, 1, h, w]``."""
+    rows, columns = (np.minimum(2, s - np.arange(0, s, 2)) for s in (height, width))
+    pixels = np.outer(rows, columns)[None, None]
+    return paddle.to_tensor(pixels, dtype=dtype, place=paddle.CPUPlace())
 
 
 # -- doubling ------------------------------------------------------------------------------------
 
 
-def can_double_by_product(x: Tensor, y: Tensor) -> bool:
-    """Whether :func:`double_by_product` can compute the ``up2(x)`` of ``y + up2(x)``.
+def can_double(x: Tensor) -> bool:
+    """Whether :func:`double` can double a map."""
+    return x.dtype in DTYPES and x.place.is_cpu_place() and x.size > 0
 
-    It makes a row NaN that holds an infinite value: zero times infinity is NaN.
-    """
-    if x.dtype not in DTYPES or y.dtype != x.dtype or not x.place.is_cpu_place():
-        return False
+
+def double(x: Tensor, size: list[int]) -> Tensor:
+    """Double ``[N, C, H, W]`` by nearest neighbour to ``[N, C, *size]``, ``2H`` or ``2H - 1``."""
+    return _Double.apply(x, size) if paddle.is_grad_enabled() else _copy(x, size)
+
+
+def _copy(x: Tensor, size: list[int]) -> Tensor:
+    """Return every value four times: in both parts of a complex number, in two rows."""
     batch, channels, height, width = x.shape
-    return (
-        y.shape == [batch, channels, 2 * height, 2 * width]
-        and 0 < width <= WIDEST
-        and batch * channels * height > 0
-    )
+    rows = x.reshape([-1, width])
+    twice = paddle.complex(rows, rows)
+    doubled = paddle.as_real(paddle.concat([twice, twice], axis=1))
+    doubled = doubled.reshape([batch, channels, 2 * height, 2 * width])
+    return doubled if doubled.shape[2:] == size else doubled[:, :, : size[0], : size[1]]
 
 
-def double_by_product(x: Tensor) -> Tensor:
-    """Double ``[N, C, H, W]``: a row, times a matrix of zeros and ones, becomes two rows twice
-    as long.
-    """
-    doubled = paddle.matmul(x.reshape([-1, x.shape[3]]), _doubling(x.shape[3], x.dtype))
-    return doubled.reshape([*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3]])
-
-
-def add_doubled_in_place(y: Tensor, x: Tensor) -> Tensor:
-    """Add ``up2(x)`` to ``y`` in place; without a gradient."""
-    rows, twice = x.reshape([-1, x.shape[3]]), _doubling(x.shape[3], x.dtype)
-    return y.reshape([-1, 4 * x.shape[3]]).addmm_(rows, twice).reshape(y.shape)
-
-
-class Doubled(PyLayer):
-    """:func:`double_by_product`, whose backward pass keeps no map: it needs the matrix alone."""
-
+class _Double(PyLayer):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.shape = x.shape
-        return double_by_product(x)
+    def forward(ctx: Any, x: Tensor, size: list[int]) -> Tensor:
+        return _copy(x, size)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (gradient,) = gradients
-        width = ctx.shape[3]
-        twice = _doubling(width, gradient.dtype)
-        rows = paddle.matmul(gradient.reshape([-1, 4 * width]), twice, transpose_y=True)
-        return rows.reshape(ctx.shape)
+        height, width = gradient.shape[2:]
+        if height % 2 or width % 2:
+            gradient = F.pad(gradient, [0, width % 2, 0, height % 2])
+        if can_halve_by_interpolation(gradient):
+            return 4 * halve_by_interpolation(gradient)
+        return 4 * F.avg_pool2d(gradient, 2, 2)
 
 
-@functools.lru_cache(maxsize=32)
-def _doubling(width: int, dtype: Any) -> Tensor:
-    """Return the matrix ``[width, 4 width]`` that turns one row into two rows twice as long."""
-    row = np.repeat(np.eye(width), 2, axis=1)
-    return paddle.to_tensor(np.tile(row, 2), dtype=dtype, place=paddle.CPUPlace())
+def can_add_doubled(y: Tensor, x: Tensor) -> bool:
+    """Whether :func:`add_doubled_in_place` can add ``up2(x)`` to ``y``."""
+    batch, channels, height, width = x.shape
+    return (
+        y.dtype == x.dtype
+        and y.shape == [batch, channels, 2 * height, 2 * width]
+        and can_double(x)
+        and not paddle.is_grad_enabled()
+    )
+
+
+def add_doubled_in_place(y: Tensor, x: Tensor) -> Tensor:
+    """Add ``up2(x)`` to ``y``, of even height and width, in place; without a gradient.
+
+    Two pixels of a row get the same value, and two rows the same values. So each value of ``x`` is
+    added to a pair of pixels twice, and no map of the size of ``y`` is made.
+    """
+    rows = x.reshape([-1, x.shape[3]])
+    for_pairs = paddle.concat([rows, rows], axis=1).reshape([-1, 1])
+    return y.reshape([-1, 2]).add_(for_pairs).reshape(y.shape)

@@ -147,12 +147,8 @@ CONVOLUTION_KERNELS = (
 KERNELS: tuple[Kernel, ...] = (
     *CONVOLUTION_KERNELS,
     Kernel("interpolation", "down2", "float32, even height and width of 4 and more", "none"),
-    Kernel(
-        "product",
-        "add_up2",
-        "even sizes; an infinite value makes its row NaN",
-        "width 128 of the low map",
-    ),
+    Kernel("complex", "up2", "float32 and float64", "none"),
+    Kernel("pairs", "add_up2", "even sizes, without a gradient", "none"),
     Kernel("in_place", "add, add_up2, activate", "maps that nothing else reads", "none"),
 )
 
