@@ -6,6 +6,13 @@ from typing import Callable, TypeVar
 
 N = TypeVar("N", int, float)
 
+LONGEST = 100  # characters of a text that a message quotes whole
+
+
+def quoted(text: str) -> str:
+    """Return what a user typed for an error message, shortened if it is long."""
+    return repr(text) if len(text) <= LONGEST else f"{text[:LONGEST]!r}..."
+
 
 def comma_separated(text: str, kind: Callable[[str], N]) -> list[N]:
     """Return the numbers of ``"0,.25,.5"``, at least one.
@@ -20,4 +27,6 @@ def comma_separated(text: str, kind: Callable[[str], N]) -> list[N]:
     try:
         return [kind(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"{text!r} is not a number, or several with commas between them") from None
+        raise ValueError(
+            f"{quoted(text)} is not a number, or several with commas between them"
+        ) from None

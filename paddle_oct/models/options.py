@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from typing import Any, Literal, Optional, Sequence, TypedDict, Union, cast
 
@@ -63,12 +62,15 @@ def check_scale(scale: float, network: str, least: float = 1 / 32) -> float:
 
     Raises:
         TypeError: it is not a real number.
-        ValueError: it is not finite, or less than ``least``.
+        ValueError: it is less than ``least`` or more than a million.
     """
     if isinstance(scale, bool) or not isinstance(scale, numbers.Real):
         raise TypeError(f"{network}: scale must be a number, got {scale!r}")
-    if not least <= scale < math.inf:
-        raise ValueError(f"{network}: scale must be at least 1/{1 / least:g}, got {scale!r}")
+    if not least <= scale <= 1e6:  # Paddle keeps the number of channels in 32 bits
+        raise ValueError(
+            f"{network}: scale must be at least 1/{1 / least:g} and at most a million, "
+            f"got {scale!r}"
+        )
     return float(scale)
 
 

@@ -11,7 +11,6 @@ from typing import Any, Callable, Iterable, Union
 
 from paddle import nn
 
-from paddle_oct.base.private import download, weights_folder
 from paddle_oct.weights import (
     VanillaLayout,
     layouts_of,
@@ -22,6 +21,7 @@ from paddle_oct.weights import (
     to_state,
 )
 
+from . import cache
 from .vanilla_models import vanilla_weights
 
 Pretrained = Union[bool, str, "os.PathLike[str]", None]
@@ -45,6 +45,7 @@ class PublishedWeights:
         top1, top5: accuracy in percent on ImageNet's validation set, for a single central crop.
         folder: the address of the file's folder; by default that of the authors of octave
             convolution.
+        sha256: of the file, if it is published; the authors of octave convolution publish none.
     """
 
     model: str
@@ -53,6 +54,7 @@ class PublishedWeights:
     top1: float
     top5: float
     folder: str = AUTHORS_ADDRESS
+    sha256: str | None = None
 
     @property
     def address(self) -> str:
@@ -110,9 +112,16 @@ def find_pretrained(
             raise ValueError(
                 f"{name}: there is no way from the weights of its vanilla network to its own"
             )
-        return lambda made: load_weights(
-            made, _fetch(address, md5), classifier=_classifies_imagenet(made)
-        )
+
+        def load_vanilla(made: nn.Layer) -> None:
+            classifier = _classifies_imagenet(made)
+            cache.fetch(
+                address,
+                lambda path: load_weights(made, path, classifier=classifier),
+                cache.Sum("md5", md5),
+            )
+
+        return load_vanilla
     if not isinstance(pretrained, (str, os.PathLike)):
         raise TypeError(
             f"{name}: pretrained must be True, False, 'vanilla' or a file, got {pretrained!r}"
@@ -165,44 +174,22 @@ def _classifies_imagenet(network: nn.Layer) -> bool:
     return _has_classifier(network) and getattr(network, "num_classes", _CLASSES) == _CLASSES
 
 
-def _fetch(address: str, md5: str | None = None) -> Path:
-    """Return the file at an address, downloaded with a progress bar unless it is in the cache."""
-    place = _place(address)
-    try:
-        download(address, place.parent, md5)
-    except Exception as error:  # from the internet, the disk, or Paddle's check of the sum
-        reason = f" ({error})" if isinstance(error, OSError) else ""
-        raise ValueError(
-            f"{address} could not be downloaded{reason}; fetch it by hand and put it at {place}"
-        ) from error
-    return place
-
-
-def _place(address: str) -> Path:
-    return weights_folder() / address.rpartition("/")[2]
-
-
 def _load_published(network: nn.Layer, weights: PublishedWeights) -> None:
     """Load published weights from the cache, or convert their file and keep the result."""
-    place = _place(weights.address)
+    place = cache.place_of(weights.address)
     converted = place.with_name(f"paddle_oct-{place.stem}.pdparams")
-    if converted.is_file():
-        # If it is damaged, or of an earlier version, the weights are converted again.
-        with contextlib.suppress(ValueError):
-            load_weights(network, converted, classifier=_classifies_imagenet(network))
-            return
-    by_hand = place.is_file()
-    path = _fetch(weights.address)
     classifier = _classifies_imagenet(network)
-    try:
+    if cache.is_unchanged(converted):
+        # If it is of an earlier version, the weights are converted again.
+        with contextlib.suppress(ValueError):
+            load_weights(network, converted, classifier=classifier)
+            return
+
+    def read(path: Path) -> dict[str, Any]:
         state = to_state(read_weights(path), network, str(path), classifier=classifier)
         load_state(network, state, str(path), classifier=classifier)
-    except ValueError as error:
-        if not by_hand:
-            path.unlink()  # or the next call would take it for the right one
-        advice = "delete it, or put another there" if by_hand else f"or put it at {path} by hand"
-        raise ValueError(
-            f"{error}; this is not the file of {weights.address}: try again, {advice}"
-        ) from error
-    with contextlib.suppress(OSError):  # a cache that can't be written does no harm
-        save_state(state, converted)
+        return state
+
+    published = None if weights.sha256 is None else cache.Sum("sha256", weights.sha256)
+    state = cache.fetch(weights.address, read, published)
+    cache.keep(converted, lambda path: save_state(state, path))

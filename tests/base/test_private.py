@@ -35,23 +35,6 @@ def test_every_function_is_tested_in_a_file_like_this_one():
 # -- what is running -----------------------------------------------------------------------------
 
 
-<<<<<<< HEAD
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="SOT may answer here as if outside")
-=======
-def test_python_unpickler_has_a_table_of_opcodes():
-    class Strict(private.PythonUnpickler):
-        dispatch: ClassVar = {
-            code: read
-            for code, read in private.PythonUnpickler.dispatch.items()
-            if code != pickle.REDUCE[0]
-        }
-
-    assert Strict(io.BytesIO(pickle.dumps({"a": [1, 2.5]}))).load() == {"a": [1, 2.5]}
-    with pytest.raises(KeyError):
-        Strict(io.BytesIO(pickle.dumps(Path(".")))).load()
-
-
->>>>>>> c8c6228 (to_static runs octave layers whole on every Python; doubling copies values, so infinite ones stay where they are, and has derivatives of any order)
 def test_in_sot():
     assert not private.in_sot()
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import http.server
 import os
 import threading
@@ -84,7 +85,7 @@ def cached(server):
 def test_published_weights_are_downloaded_and_converted_once(published):
     network = create_model("oct_mobilenet_v1", pretrained=True, **SMALL)
     assert published.asked == [f"/{FILE}"]
-    assert cached(published) == [FILE, CONVERTED]
+    assert cached(published) == [FILE, FILE + ".sha256", CONVERTED, CONVERTED + ".sha256"]
     golden.assert_the_authors_outputs(network, "mobilenet_v1_075", ["y192x256"])
 
     (published.cache / FILE).unlink()  # the converted one will do
@@ -117,7 +118,7 @@ def test_another_number_of_classes_keeps_a_fresh_classifier(published):
         np.testing.assert_array_equal(stem, own["conv1.0.weight"])
         if options.get("num_classes") == 10:
             np.testing.assert_array_equal(network.fc.weight.numpy(), fresh.fc.weight.numpy())
-    assert cached(published) == [FILE, CONVERTED]
+    assert [name for name in cached(published) if "sha256" not in name] == [FILE, CONVERTED]
     whole = create_model("oct_mobilenet_v1", pretrained=True, **SMALL)  # the cache has it all
     np.testing.assert_array_equal(whole.fc.bias.numpy(), own["classifer.bias"])
 
@@ -170,6 +171,50 @@ def test_a_file_put_there_by_hand(server):
     place.write_bytes(golden.params_file("mobilenet_v1_075"))
     create_model("oct_mobilenet_v1", pretrained=True, **SMALL)
     assert server.asked == []
+    assert (server.cache / f"{FILE}.sha256").is_file()
+
+
+def test_a_file_that_was_changed_since_its_first_use_is_noticed(published):
+    def load():
+        return create_model("oct_mobilenet_v1", pretrained=True, **SMALL)
+
+    stem = load().features[0][0].weight.numpy()
+    digest = hashlib.sha256((published.cache / FILE).read_bytes()).hexdigest()
+    assert (published.cache / f"{FILE}.sha256").read_text() == f"{digest}  {FILE}\n"
+    for name in (FILE, CONVERTED):  # one bit of a weight, which no reader of the format sees
+        content = bytearray((published.cache / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (published.cache / name).write_bytes(content)
+    message = message_of("oct_mobilenet_v1", **SMALL)
+    assert f"{published.cache / FILE} was changed since its first use" in message
+    (published.cache / FILE).write_bytes((published.folder / FILE).read_bytes())
+    np.testing.assert_array_equal(load().features[0][0].weight.numpy(), stem)  # converted again
+    assert published.asked == [f"/{FILE}"]
+
+
+def test_a_published_sum_is_checked(published, monkeypatch):
+    (weights,) = [w for w in published_weights("oct_mobilenet_v1") if w.options == SMALL]
+    digest = hashlib.sha256((published.folder / FILE).read_bytes()).hexdigest()
+    for sha256 in ("0" * 64, digest):
+        known = dataclasses.replace(weights, sha256=sha256)
+        monkeypatch.setattr(pretrained, "_PUBLISHED", [known])
+        if sha256 != digest:
+            message = message_of("oct_mobilenet_v1", **SMALL)
+            assert f"its sha256 is not {sha256}" in message
+            assert cached(published) == []
+    create_model("oct_mobilenet_v1", pretrained=True, **SMALL)
+    assert cached(published) == [FILE, CONVERTED, CONVERTED + ".sha256"]
+
+
+def test_what_a_killed_download_left_is_removed(published):
+    old, new = (published.cache / f".download-{age}" for age in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / FILE).write_bytes(b"half of it")
+    os.utime(old, (0, 0))
+    create_model("oct_mobilenet_v1", pretrained=True, **SMALL)
+    assert not old.exists()
+    assert new.exists()  # another process may still be at it
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(published, monkeypatch):
@@ -180,7 +225,7 @@ def test_a_cache_that_cannot_be_written_does_no_harm(published, monkeypatch):
 
     monkeypatch.setattr(files.os, "fsync", full)
     create_model("oct_mobilenet_v1", pretrained=True, **SMALL)
-    assert cached(published) == [FILE]
+    assert not [name for name in cached(published) if name.startswith((".", "paddle_oct"))]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +263,8 @@ def test_vanilla_weights_are_the_start_of_an_octave_network(server, monkeypatch)
     vanilla = paddle.vision.models.mobilenet_v1()
     paddle.save(vanilla.state_dict(), str(server.folder / "mobilenetv1.pdparams"))
     address = f"{server.address}mobilenetv1.pdparams"
-    monkeypatch.setitem(VANILLA_WEIGHTS, "mobilenet_v1", (address, None))
+    md5 = hashlib.md5((server.folder / "mobilenetv1.pdparams").read_bytes()).hexdigest()
+    monkeypatch.setitem(VANILLA_WEIGHTS, "mobilenet_v1", (address, md5))
     octave = create_model("oct_mobilenet_v1", pretrained="vanilla", alpha=0.25, num_classes=10)
     again = create_model("oct_mobilenet_v1", pretrained="vanilla", alpha=0)
     same = create_model("mobilenet_v1", pretrained=True)
