@@ -95,10 +95,11 @@ def main(arguments: list[str] | None = None) -> None:
     except click.Abort as abort:
         forget_unhandled_interrupt()
         sys.exit(143 if isinstance(abort.__context__, Terminated) else 130)
-    except (ValueError, TypeError, FloatingPointError, OSError) as error:
+    except (ValueError, TypeError, ArithmeticError, OSError, MemoryError) as error:
         if "--debug" in given:
             raise
-        _exit_with(str(error))
+        short = isinstance(error, MemoryError)  # Paddle's own message is a traceback
+        _exit_with("there is not enough memory for this" if short else str(error))
     sys.exit(status if isinstance(status, int) else 0)
 
 

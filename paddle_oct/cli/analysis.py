@@ -9,6 +9,7 @@ import click
 
 from .names import NameType, all_models, octave_models
 from .options import (
+    NumberInRange,
     NumbersType,
     batch_size_option,
     image_size_option,
@@ -47,7 +48,7 @@ def _cost_options(command: Callable[..., None]) -> Callable[..., None]:
         batch_size_option,
         click.option(
             "--classes",
-            type=click.IntRange(min=0),
+            type=NumberInRange(min=0),
             default=1000,
             show_default=True,
             help="Outputs of the networks; 0: no classifier.",
@@ -56,7 +57,7 @@ def _cost_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--latency",
             "repeats",
-            type=click.IntRange(min=0),
+            type=NumberInRange(min=0),
             default=0,
             metavar="REPEATS",
             help="Measure the forward pass of each this often, in turns. [default: not at all]",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .options import COUNT
+from .options import COUNT, SIZE, NumberInRange
 
 
 @click.command(short_help="Print the cost of one convolution of each kind.")
@@ -30,11 +30,11 @@ from .options import COUNT
     help="Height and width of the kernel.",
 )
 @click.option(
-    "--size", type=COUNT, default=56, show_default=True, help="Height and width of the input."
+    "--size", type=SIZE, default=56, show_default=True, help="Height and width of the input."
 )
 @click.option(
     "--stride",
-    type=click.IntRange(1, 2),
+    type=NumberInRange(1, 2),
     default=1,
     show_default=True,
     help="Stride of the convolution.",

@@ -13,7 +13,7 @@ from paddle_oct.base.tables import render
 
 from .names import EXPORT_FORMATS, RACE_ENGINES, NameType, all_models
 from .networks import network_options
-from .options import NumbersType, batch_size_option, image_size_option
+from .options import NumberInRange, NumbersType, batch_size_option, image_size_option
 from .output import write_text
 
 _DYNAMIC = {"all": True, "batch": "batch", "none": False}
@@ -112,7 +112,7 @@ def export(
 @image_size_option
 @click.option(
     "--repeats",
-    type=click.IntRange(min=2),
+    type=NumberInRange(min=2),
     default=20,
     show_default=True,
     help="How often each network runs.",

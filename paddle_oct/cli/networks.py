@@ -8,7 +8,7 @@ from typing import Any, Callable
 import click
 
 from .names import NameType, all_models
-from .options import COUNT, network_settings, together
+from .options import SIZE, NumberInRange, network_settings, together
 
 
 def network_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -30,12 +30,12 @@ def network_options(command: Callable[..., None]) -> Callable[..., None]:
         network_settings,
         click.option(
             "--image-size",
-            type=COUNT,
+            type=SIZE,
             help="Height and width of the images. [default: the run's, or 224]",
         ),
         click.option(
             "--classes",
-            type=click.IntRange(min=0),
+            type=NumberInRange(min=0),
             help="Outputs of the network. [default: the run's, or 1000]",
         ),
     )(with_classes)

@@ -9,7 +9,7 @@ import click
 from paddle_oct.base.files import check_output
 
 from .names import NameType, vanilla_models
-from .options import AlphaType, SettingType, image_size_option, setting_option
+from .options import AlphaType, NumberInRange, SettingType, image_size_option, setting_option
 
 
 @click.command(short_help="Turn a vanilla network into an octave one.")
@@ -40,7 +40,7 @@ from .options import AlphaType, SettingType, image_size_option, setting_option
 @click.option("--output", type=click.Path(), help="Save the converted weights in this file.")
 @click.option("--force", is_flag=True, help="Replace the output file if it exists.")
 @image_size_option
-@click.option("--classes", type=click.IntRange(min=0), help="Number of classes of MODEL.")
+@click.option("--classes", type=NumberInRange(min=0), help="Number of classes of MODEL.")
 @setting_option(
     "Another option of the network, such as -o scale=0.5 (see 'paddle-oct models --vanilla')."
 )

@@ -8,12 +8,49 @@ from typing import Any, Callable, TypeVar
 
 import click
 
-from paddle_oct.base.numbers import comma_separated
+from paddle_oct.base.numbers import LONGEST, comma_separated, quoted
 from paddle_oct.base.threads import MOST_THREADS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-COUNT = click.IntRange(min=1)
+LARGEST = 2**31 - 1  # Paddle keeps sizes in 32 bits
+
+
+def _check_size(value: Any) -> None:
+    """Check a whole number, and those in a list; other values are left to what they are for.
+
+    Raises:
+        ValueError: one has more than 32 bits.
+    """
+    for number in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(number, int) and abs(number) > LARGEST:
+            raise ValueError(f"{quoted(str(number))} is out of range: more than {LARGEST:,}")
+
+
+class Bounded(click.ParamType):
+    """What keeps a whole number within 32 bits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, str) and len(value) > LONGEST:
+            self.fail(f"{quoted(value)} is not a whole number up to {LARGEST:,}", param, ctx)
+        number = super().convert(value, param, ctx)
+        try:
+            _check_size(number)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return number
+
+
+class WholeNumber(Bounded, click.types.IntParamType):
+    """A whole number of at most 32 bits."""
+
+
+class NumberInRange(Bounded, click.IntRange):
+    """A whole number in a range, and of at most 32 bits."""
+
+
+COUNT = NumberInRange(min=1)
+SIZE = NumberInRange(min=1, max=2**15)  # of images; Paddle counts the pixels of a map in 32 bits
 
 
 class NumbersType(click.ParamType):
@@ -34,9 +71,11 @@ class NumbersType(click.ParamType):
         if not isinstance(value, str):
             return value
         try:
-            return comma_separated(value, self.kind)
+            numbers = comma_separated(value, self.kind)
+            _check_size(numbers)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        return numbers
 
 
 class AlphaType(click.ParamType):
@@ -63,11 +102,16 @@ class SettingType(click.ParamType):
     ) -> tuple[str, Any]:
         key, equals, text = value.partition("=")
         if not equals:
-            self.fail(f"{value!r} is not of the form KEY=VALUE", param, ctx)
+            self.fail(f"{quoted(value)} is not of the form KEY=VALUE", param, ctx)
         try:
-            return key, ast.literal_eval(text)
-        except (SyntaxError, ValueError):
+            literal = ast.literal_eval(text)
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
             return key, text
+        try:
+            _check_size(literal)
+        except ValueError as error:
+            self.fail(f"{quoted(key)}: {error}", param, ctx)
+        return key, literal
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
@@ -91,14 +135,14 @@ batch_size_option = click.option(
 )
 image_size_option = click.option(
     "--image-size",
-    type=COUNT,
+    type=SIZE,
     default=224,
     show_default=True,
     help="Height and width of the images.",
 )
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(1, MOST_THREADS),
+    type=NumberInRange(1, MOST_THREADS),
     help="Threads of the CPU. [default: OMP_NUM_THREADS, or all processors]",
 )
 

@@ -14,7 +14,7 @@ import click
 from paddle_oct.base.interrupts import interrupts_kept
 
 from .names import DATA_SETS, NameType, all_models
-from .options import network_settings, threads_option
+from .options import NumberInRange, WholeNumber, network_settings, threads_option
 
 if TYPE_CHECKING:
     from paddle_oct.training import Result
@@ -41,7 +41,7 @@ def _recipe_options() -> tuple[click.Option, ...]:
     """Return an option for every field of a recipe."""
     from paddle_oct.training import Recipe
 
-    types: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
+    types: dict[str, Any] = {"int": WholeNumber(), "float": float, "str": str, "bool": bool}
     options = []
     for spec in dataclasses.fields(Recipe):
         choices, text = spec.metadata["choices"], spec.metadata["help"]
@@ -70,10 +70,10 @@ def _recipe_options() -> tuple[click.Option, ...]:
 @click.option("--data-file", type=click.Path(), help="The CIFAR archive or image folder on disk.")
 @click.option(
     "--image-size",
-    type=click.IntRange(1, 8192),
+    type=NumberInRange(1, 8192),
     help="Scale images to this size. [default: the data's own]",
 )
-@click.option("--limit", type=int, help="Use at most this many images of each split.")
+@click.option("--limit", type=WholeNumber(), help="Use at most this many images of each split.")
 @click.option(
     "--run",
     "run_dir",

@@ -10,13 +10,13 @@ import click
 from paddle_oct.base.files import check_output
 
 from .networks import network_options
-from .options import COUNT
+from .options import SIZE, NumberInRange
 from .trained import TrainedChoice, trained_options
 
 
 @click.command(short_help="Print the tree of a network's layers.")
 @network_options
-@click.option("--depth", type=click.IntRange(min=0), help="Levels of the tree. [default: all]")
+@click.option("--depth", type=NumberInRange(min=0), help="Levels of the tree. [default: all]")
 @click.option("--logdir", type=click.Path(), help="Write the graph for VisualDL into this folder.")
 def structure(
     model: str,
@@ -55,7 +55,7 @@ def structure(
 )
 @click.option("--force", is_flag=True, help="Overwrite the picture if it exists.")
 @click.option(
-    "--image-size", type=COUNT, help="Scale the image to this size. [default: the network's own]"
+    "--image-size", type=SIZE, help="Scale the image to this size. [default: the network's own]"
 )
 @trained_options
 def frequencies(

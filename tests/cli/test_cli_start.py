@@ -4,9 +4,11 @@ import resource
 import subprocess
 import sys
 
+import click
 import pytest
 
 from paddle_oct.cli import cli
+from paddle_oct.cli.options import Bounded
 
 SECONDS = 0.5  # of processor time
 
@@ -69,6 +71,46 @@ def test_every_option_says_what_it_is(run):
         for option in command.params:
             if option.param_type_name == "option":
                 assert option.help, f"{name} {option.name}"
+
+
+def test_every_whole_number_is_bounded():
+    of_numbers = [
+        (f"{name} --{option.name}", option.type)
+        for name, command in cli.commands.items()
+        for option in command.get_params(click.Context(command, info_name=name))
+        if isinstance(option.type, click.types.IntParamType)
+    ]
+    assert len(of_numbers) > 20
+    for name, kind in of_numbers:
+        assert isinstance(kind, Bounded), name
+        with pytest.raises(click.BadParameter, match=r"2,147,483,647|not in the range"):
+            kind.convert("9" * 20, None, None)
+        with pytest.raises(click.BadParameter) as refused:
+            kind.convert("9" * 10**6, None, None)
+        assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["convs", "--kernel", "9" * 20],
+        ["convs", "--kernel", "9999999"],
+        ["convs", "--in", "2147483647"],
+        ["bench", "oct_mobilenet_v1", "--against", "mobilenet_v1", "--batch-sizes", "9" * 20],
+        ["summary", "oct_mobilenet_v1", "--classes", "2147483647"],
+        ["summary", "oct_mobilenet_v1", "-o", f"num_classes=1{'0' * 20}"],
+        ["summary", "oct_mobilenet_v1", "-o", "scale=1e300"],
+        ["summary", "oct_mobilenet_v1", "-o", f"scale={'(' * 300}"],
+        ["summary", "oct_mobilenet_v1", "--image-size", "2147483647"],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:60],
+)
+def test_a_number_that_is_too_large_is_an_error_of_one_line(run, arguments):
+    status, _, err = run(*arguments)
+    assert status == 2
+    assert err.startswith("paddle-oct: error: ")
+    assert err.count("\n") == 1
+    assert len(err) < 600
 
 
 @pytest.mark.parametrize(
