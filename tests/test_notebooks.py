@@ -89,9 +89,43 @@ def test_a_change_of_the_code_is_noticed(build):
     ],
 )
 def test_a_notebook_runs(path, build, tmp_path):
+    kept = nbformat.read(path, as_version=4)
+    for name in written_files(kept):  # as if it had been run in this folder before
+        (tmp_path / name).touch()
     content = build.execute(path, tmp_path)  # raises where a cell does
     errors = [problem for problem in problems(content) if "stderr" not in problem]
     assert errors == []
+    for number, (fresh, old) in enumerate(zip(code_cells(content), code_cells(kept)), start=1):
+        assert printed(fresh) == printed(old), (
+            f"the outputs of cell {number} are out of date: python notebooks/build.py {path.name}"
+        )
+
+
+def written_files(content):
+    """The files that a notebook's code names by their suffix."""
+    code = "\n".join(cell.source for cell in code_cells(content))
+    return set(re.findall(r'"([\w.-]+\.(?:onnx|pdmodel|png|json|csv))"', code))
+
+
+def printed(cell):
+    """What a cell prints, but for numbers: times differ, and the last digits of floats."""
+    texts = [output.get("text", "") for output in cell.outputs if output.get("name") != "stderr"]
+    texts += [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+    words = re.sub(r"\d[\d.,]*|[-=]{2,}", "0", "\n".join(texts))
+    return " ".join(words.split())
+
+
+def test_outputs_that_differ_by_more_than_numbers_are_noticed():
+    new = nbformat.v4
+
+    def cell(text):
+        return new.new_code_cell("x", outputs=[new.new_output("stream", text=text)])
+
+    old = cell("network     ms\n-------  -----\nResNet   10.25\n")
+    assert printed(cell("network    ms\n-------  ----\nResNet   9.75\n")) == printed(old)
+    assert printed(cell("network    ms\n-------  ----\nOctNet   9.75\n")) != printed(old)
+    written = new.new_notebook(cells=[new.new_code_cell('export(net, "a.onnx"); draw("b.png")')])
+    assert written_files(written) == {"a.onnx", "b.png"}
 
 
 def test_problems_are_found():
