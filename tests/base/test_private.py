@@ -67,7 +67,7 @@ def test_called_whole():
     def call(x):  # not a container of Paddle's: SOT gives up code that it has translated often
         return layer(x) * 1
 
-    assert private.called_whole(Whole) is Whole
+    assert private_tracing.called_whole(Whole) is Whole
     for kind, traced in ((Whole, False), (Users, True)):
         modes.clear()
         layer = kind()
