@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Callable, TypeVar
 
+from .errors import shortened
+
 N = TypeVar("N", int, float)
-
-LONGEST = 100  # characters of a text that a message quotes whole
-
-
-def quoted(text: str) -> str:
-    """Return what a user typed for an error message, shortened if it is long."""
-    return repr(text) if len(text) <= LONGEST else f"{text[:LONGEST]!r}..."
 
 
 def comma_separated(text: str, kind: Callable[[str], N]) -> list[N]:
@@ -28,5 +23,5 @@ def comma_separated(text: str, kind: Callable[[str], N]) -> list[N]:
         return [kind(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(
-            f"{quoted(text)} is not a number, or several with commas between them"
+            f"'{shortened(text)}' is not a number, or several with commas between them"
         ) from None

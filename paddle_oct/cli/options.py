@@ -8,11 +8,13 @@ from typing import Any, Callable, TypeVar
 
 import click
 
-from paddle_oct.base.numbers import LONGEST, comma_separated, quoted
+from paddle_oct.base.errors import shortened
+from paddle_oct.base.numbers import comma_separated
 from paddle_oct.base.threads import MOST_THREADS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_LONGEST = 100  # characters of a whole number; Python refuses to read very long ones
 LARGEST = 2**31 - 1  # Paddle keeps sizes in 32 bits
 
 
@@ -24,15 +26,15 @@ def _check_size(value: Any) -> None:
     """
     for number in value if isinstance(value, (list, tuple)) else [value]:
         if isinstance(number, int) and abs(number) > LARGEST:
-            raise ValueError(f"{quoted(str(number))} is out of range: more than {LARGEST:,}")
+            raise ValueError(f"'{shortened(str(number))}' is out of range: more than {LARGEST:,}")
 
 
 class Bounded(click.ParamType):
     """What keeps a whole number within 32 bits."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, str) and len(value) > LONGEST:
-            self.fail(f"{quoted(value)} is not a whole number up to {LARGEST:,}", param, ctx)
+        if isinstance(value, str) and len(value) > _LONGEST:
+            self.fail(f"'{shortened(value)}' is not a whole number up to {LARGEST:,}", param, ctx)
         number = super().convert(value, param, ctx)
         try:
             _check_size(number)
@@ -102,7 +104,7 @@ class SettingType(click.ParamType):
     ) -> tuple[str, Any]:
         key, equals, text = value.partition("=")
         if not equals:
-            self.fail(f"{quoted(value)} is not of the form KEY=VALUE", param, ctx)
+            self.fail(f"'{shortened(value)}' is not of the form KEY=VALUE", param, ctx)
         try:
             literal = ast.literal_eval(text)
         except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
@@ -110,7 +112,7 @@ class SettingType(click.ParamType):
         try:
             _check_size(literal)
         except ValueError as error:
-            self.fail(f"{quoted(key)}: {error}", param, ctx)
+            self.fail(f"'{shortened(key)}': {error}", param, ctx)
         return key, literal
 
 

@@ -14,7 +14,7 @@ import click
 from paddle_oct.base.interrupts import interrupts_kept
 
 from .names import DATA_SETS, NameType, all_models
-from .options import NumberInRange, WholeNumber, network_settings, threads_option
+from .options import SIZE, WholeNumber, network_settings, threads_option
 
 if TYPE_CHECKING:
     from paddle_oct.training import Result
@@ -70,7 +70,7 @@ def _recipe_options() -> tuple[click.Option, ...]:
 @click.option("--data-file", type=click.Path(), help="The CIFAR archive or image folder on disk.")
 @click.option(
     "--image-size",
-    type=NumberInRange(1, 8192),
+    type=SIZE,
     help="Scale images to this size. [default: the data's own]",
 )
 @click.option("--limit", type=WholeNumber(), help="Use at most this many images of each split.")
