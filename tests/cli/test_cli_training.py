@@ -38,7 +38,8 @@ def test_train_leaves_a_run_with_what_was_asked_for(trained):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (["--workers", 10**20], "workers must be in [0, 1024]"),
+        (["--workers", 1025], "workers must be in [0, 1024]"),
+        (["--workers", 10**20], "Invalid value for '--workers'"),
         (["--threads", 10**20], "Invalid value for '--threads'"),
         (["--image-size", 10**20], "Invalid value for '--image-size'"),
     ],
