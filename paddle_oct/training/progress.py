@@ -20,7 +20,8 @@ from .recipe import Recipe
 
 def can_draw_bars() -> bool:
     """Whether the output goes where a progress bar can be redrawn: a terminal or a notebook."""
-    return sys.stdout.isatty() or "ipykernel" in sys.modules or "PYCHARM_HOSTED" in os.environ
+    in_notebook = type(sys.stdout).__module__.partition(".")[0] == "ipykernel"
+    return sys.stdout.isatty() or in_notebook or "PYCHARM_HOSTED" in os.environ
 
 
 def describe_run(

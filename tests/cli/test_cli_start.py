@@ -6,6 +6,7 @@ import sys
 
 import click
 import pytest
+from helpers import slow_but
 
 from paddle_oct.cli import cli
 from paddle_oct.cli.options import Bounded
@@ -92,25 +93,30 @@ def test_every_whole_number_is_bounded():
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["convs", "--kernel", "9" * 20],
-        ["convs", "--kernel", "9999999"],
-        ["convs", "--in", "2147483647"],
-        ["bench", "oct_mobilenet_v1", "--against", "mobilenet_v1", "--batch-sizes", "9" * 20],
-        ["summary", "oct_mobilenet_v1", "--classes", "2147483647"],
-        ["summary", "oct_mobilenet_v1", "-o", f"num_classes=1{'0' * 20}"],
-        ["summary", "oct_mobilenet_v1", "-o", "scale=1e300"],
-        ["summary", "oct_mobilenet_v1", "-o", f"scale={'(' * 300}"],
-        ["summary", "oct_mobilenet_v1", "--image-size", "2147483647"],
-    ],
+    slow_but(
+        [["convs", "--kernel", "9" * 20], ["summary", "oct_mobilenet_v1", "-o", "scale=1e300"]],
+        [
+            ["convs", "--kernel", "9" * 20],
+            ["convs", "--kernel", "9999999"],
+            ["convs", "--in", "2147483647"],
+            ["bench", "oct_mobilenet_v1", "--against", "mobilenet_v1", "--batch-sizes", "9" * 20],
+            ["summary", "oct_mobilenet_v1", "--classes", "2147483647"],
+            ["summary", "oct_mobilenet_v1", "-o", f"num_classes=1{'0' * 20}"],
+            ["summary", "oct_mobilenet_v1", "-o", "scale=1e300"],
+            ["summary", "oct_mobilenet_v1", "-o", f"scale={'(' * 300}"],
+            ["summary", "oct_mobilenet_v1", "--image-size", "2147483647"],
+        ],
+    ),
     ids=lambda arguments: " ".join(arguments)[:60],
 )
-def test_a_number_that_is_too_large_is_an_error_of_one_line(run, arguments):
-    status, _, err = run(*arguments)
-    assert status == 2
-    assert err.startswith("paddle-oct: error: ")
-    assert err.count("\n") == 1
-    assert len(err) < 600
+def test_a_number_that_is_too_large_is_an_error_of_one_line(arguments):
+    # In a process of its own: Paddle is asked for more memory than there is.
+    command = [sys.executable, "-m", "paddle_oct", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("paddle-oct: error: ")
+    assert done.stderr.count("\n") == 1
+    assert len(done.stderr) < 600
 
 
 @pytest.mark.parametrize(
