@@ -241,6 +241,7 @@ def test_a_run_folder_of_somebody_else_runs_nothing(run, tmp_path, monkeypatch):
         assert (status, Path("evil").exists()) == (2, False)
 
 
+@pytest.mark.slow
 def test_training_starts_from_weights(run, tmp_path):
     command = ["train", "--run", tmp_path / "run", "--limit", "20", "--epochs", "1", "--quiet"]
     command += ["--learning-rate", "1e-9", "-o", "scale=0.25"]

@@ -1,5 +1,7 @@
 """``paddle-oct summary``, ``models``, ``convs`` and ``structure``."""
 
+import pytest
+
 
 def test_summary_prints_the_published_numbers(run):
     status, out, _ = run("summary", "oct_mobilenet", "--alpha", ".5", "--classes", "10")
@@ -17,6 +19,7 @@ def test_convs_prints_the_published_numbers(run):
     assert "0.407" in rows["HetConv, p = 3"]
 
 
+@pytest.mark.slow
 def test_structure_prints_the_tree_and_writes_the_graph(run, tmp_path):
     status, out, _ = run(
         "structure", "oct_mobilenet_v1", "--classes", "10", "--image-size", "32",

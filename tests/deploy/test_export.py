@@ -57,7 +57,7 @@ def mobilenet():
 @pytest.mark.parametrize(
     "name",
     slow_but(
-        ["oct_mobilenet_v1"],
+        [],
         [n for n in list_models() if not any(d in n for d in DEEP)],
     ),
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import paddle
 import pytest
+from helpers import slow_but
 from paddle import nn
 
 from paddle_oct import Conv_BN, Conv_BN_ACT, OctaveConv, create_model
@@ -81,7 +82,10 @@ def test_an_octave_convolution_without_norms():
     assert not any(isinstance(layer, OctaveConv) for layer in folded.sublayers())
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18", "shufflenet_v2_x0_25", "googlenet"])
+@pytest.mark.parametrize(
+    "name",
+    slow_but(["resnet18"], ["mobilenet_v2", "resnet18", "shufflenet_v2_x0_25", "googlenet"]),
+)
 def test_networks_of_paddle(name):
     network = create_model(name, num_classes=10)
     size = (1, 3, 224, 224) if name == "googlenet" else (1, 3, 64, 64)

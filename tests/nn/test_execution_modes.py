@@ -129,7 +129,7 @@ def assert_same_gradients(actual, expected, x):
 
 
 @by_both_tracers
-@pytest.mark.parametrize("make", [build, Nested])
+@pytest.mark.parametrize("make", slow_but([build], [build, Nested]))
 def test_to_static(make, full_graph):
     net = trained(make())
     static = paddle.jit.to_static(make(), input_spec=DYNAMIC, full_graph=full_graph)
@@ -141,7 +141,7 @@ def test_to_static(make, full_graph):
 
 
 @by_both_tracers
-@pytest.mark.parametrize("make", [build, Nested])
+@pytest.mark.parametrize("make", slow_but([Nested], [build, Nested]))
 def test_to_static_trains_like_eager(make, full_graph):
     for _ in range(2):  # what was traced before, of another network of the class, must not matter
         eager, static = make(), make()

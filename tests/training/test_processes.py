@@ -40,6 +40,7 @@ def answers(folder):
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_network(tmp_path):
     status, printed = launch(tmp_path, SCRIPT, "train", tmp_path)
     assert status == 0, printed
