@@ -45,9 +45,11 @@ def digest(state):
 def work(way, run, seed):
     """Train, or go on; write what this process ended with to ``RUN.N.json``."""
     import paddle
-    from paddle import nn
 
-    from paddle_oct import Conv_BN_ACT, OctaveMerge, cli, training
+    from paddle_oct import cli, training
+
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from helpers import classifier
 
     models = []
     prepare = training.fit.__globals__["prepare"]
@@ -61,14 +63,7 @@ def work(way, run, seed):
     options = {"epochs": EPOCHS, "batch_size": BATCH, "seed": seed}
     if way == "fit":
         paddle.seed(seed)
-        network = nn.Sequential(
-            Conv_BN_ACT(3, 8, 3, 0, 0.5, stride=2, padding=1),
-            OctaveMerge(),
-            nn.Dropout(0.1),
-            nn.AdaptiveAvgPool2D(1),
-            nn.Flatten(),
-            nn.Linear(8, 10),
-        )
+        network = classifier()
         data = training.load_data("digits", image_size=16, limit=LIMIT)
         training.fit(network, data, training.Recipe(**options), run, resume=resume)
     elif way == "train" and resume:

@@ -6,8 +6,22 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
+from paddle import nn
 
+from paddle_oct import Conv_BN_ACT, OctaveMerge
 from paddle_oct.deploy.engines import ENGINES
+
+
+def classifier():
+    """Return a small network for ten classes: octave layers, norms, dropout."""
+    return nn.Sequential(
+        Conv_BN_ACT(3, 8, 3, 0, 0.5, stride=2, padding=1),
+        OctaveMerge(),
+        nn.Dropout(0.1),
+        nn.AdaptiveAvgPool2D(1),
+        nn.Flatten(),
+        nn.Linear(8, 10),
+    )
 
 
 def slow_but(quick, values):

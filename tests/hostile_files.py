@@ -4,6 +4,7 @@ import functools
 import gzip
 import io
 import json
+import os
 import pickle
 import struct
 import tarfile
@@ -13,6 +14,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pytest
 from golden.mxnet_writer import mxnet_bytes
 
 START, STOP = b"\x80\x02", b"."
@@ -403,6 +405,17 @@ def read_cheaply(read, path, content):
     assert time.process_time() - start < 5
     assert peak_memory() - before < 500
     return message
+
+
+def assert_no_pipe_is_read(read, path):
+    """Check that a reader refuses a pipe, and a link to a device, at once."""
+    os.mkfifo(path)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=rf"{path.name}: is a pipe or a device, no regular"):
+            read(path)
+        path.unlink()
+        path.symlink_to("/dev/zero")
+    path.unlink()
 
 
 def accepted(read, path, files):

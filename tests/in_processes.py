@@ -14,25 +14,15 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+from helpers import classifier
 from paddle import nn
 from paddle.distributed import get_rank
 
-from paddle_oct import Conv_BN_ACT, OctaveConv, OctaveMerge, PerBand
+from paddle_oct import OctaveConv, OctaveMerge, PerBand
 from paddle_oct.training import Recipe, evaluate, fit, load_data, predict_logits
 from paddle_oct.training.processes import join_processes, wait_for_processes
 
 RECIPE = Recipe(epochs=2, batch_size=8, warmup_epochs=0.5)
-
-
-def network_with_norms():
-    return nn.Sequential(
-        Conv_BN_ACT(3, 8, 3, 0, 0.5, stride=2, padding=1),
-        OctaveMerge(),
-        nn.Dropout(0.1),
-        nn.AdaptiveAvgPool2D(1),
-        nn.Flatten(),
-        nn.Linear(8, 10),
-    )
 
 
 def digest(network):
@@ -52,7 +42,7 @@ def mean_loss(logits, labels):
 def train(folder):
     paddle.seed(1 + get_rank())  # the processes begin with weights of their own
     data = load_data("digits", image_size=16, limit=69)  # an odd number: one process gets padding
-    network = network_with_norms()
+    network = classifier()
     result = fit(network, data, RECIPE, folder / "run", verbose=1)
     gc.collect()
     further = dataclasses.replace(RECIPE, epochs=1)
@@ -112,7 +102,7 @@ class Diverging(nn.Layer):
 
     def __init__(self):
         super().__init__()
-        self.body = network_with_norms()
+        self.body = classifier()
 
     def forward(self, x):
         y = self.body(x)

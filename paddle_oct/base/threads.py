@@ -65,15 +65,20 @@ def _environment_at_start(process: str) -> dict[str, str]:
     return {name: value for name, _, value in entries}
 
 
-def _share() -> int:
-    """Return this process's share of the processors, at least 1."""
+def available_processors() -> int:
+    """Return how many processors this process may use, at least 1: a container may limit them."""
     try:
         processors = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         processors = os.cpu_count() or 1
+    return max(1, int(min(processors, _quota())))
+
+
+def _share() -> int:
+    """Return this process's share of the processors, at least 1."""
     told = (os.environ.get(name, "") for name in _PROCESSES)
     processes = next((int(number) for number in told if number.isdecimal() and int(number)), 1)
-    return max(1, int(min(processors, _quota()) // processes))
+    return max(1, available_processors() // processes)
 
 
 def _quota(folder: str = "/sys/fs/cgroup") -> float:

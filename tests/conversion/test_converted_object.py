@@ -11,7 +11,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
-from helpers import slow_but
+from helpers import randomise_norms, slow_but
 from paddle import nn
 
 from paddle_oct import octavize
@@ -69,12 +69,7 @@ class Backbone(nn.Layer):
 @pytest.fixture(scope="module")
 def net():
     paddle.seed(2)
-    net = Backbone()
-    rng = np.random.default_rng(2)
-    for name in ("weight", "bias", "_mean", "_variance"):
-        getattr(net.norm, name).set_value(rng.uniform(0.5, 1.5, [8]).astype("float32"))
-    net.eval()
-    return net
+    return randomise_norms(Backbone())
 
 
 @pytest.fixture(scope="module")

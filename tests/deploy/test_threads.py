@@ -14,10 +14,11 @@ from helpers import need_engine, slow_but
 from paddle import nn
 
 from paddle_oct import OctaveConv
+from paddle_oct.base.threads import available_processors
 from paddle_oct.deploy import export, load
 from paddle_oct.deploy.engines import ENGINES, loading
 from paddle_oct.deploy.engines.opened import Opened
-from paddle_oct.deploy.engines.runners import Runners, available_cores
+from paddle_oct.deploy.engines.runners import Runners
 
 pytest.importorskip("paddle2onnx")
 
@@ -135,7 +136,7 @@ def test_a_runner_serves_one_thread_at_a_time(parallel):
     runners = Runners(Opened((None,), new_runner, parallel))
     results = at_once(lambda k: [runners.run(np.full(2, k))[0] for _ in range(20)])
     assert_same(results, [20 * [np.full(2, k)] for k in range(THREADS)])
-    assert max(most) <= (available_cores() if parallel else 1)
+    assert max(most) <= (available_processors() if parallel else 1)
 
 
 def test_a_runner_that_failed_is_not_used_again():

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import paddle
 import pytest
+from helpers import classifier
 from paddle import nn
 from PIL import Image
 from visualdl import LogReader
 
-from paddle_oct import Conv_BN_ACT, OctaveMerge, OctMobileNetV1
+from paddle_oct import OctMobileNetV1
 from paddle_oct.models import model_options
 from paddle_oct.training import (
     Recipe,
@@ -37,14 +38,17 @@ RECIPE = Recipe(epochs=3, batch_size=16, learning_rate=0.02, warmup_epochs=0.5)
 
 def small_network():
     paddle.seed(1)
-    return nn.Sequential(
-        Conv_BN_ACT(3, 8, 3, 0, 0.5, stride=2, padding=1),
-        OctaveMerge(),
-        nn.Dropout(0.1),
-        nn.AdaptiveAvgPool2D(1),
-        nn.Flatten(),
-        nn.Linear(8, 10),
-    )
+    return classifier()
+
+
+def by_name(epochs):
+    """The arguments of ``train`` for a small training of an Oct-MobileNetV1."""
+    return {
+        "recipe": Recipe(epochs=epochs, batch_size=8),
+        "model_options": {"scale": 0.25},
+        "data_options": {"limit": 24, "image_size": 32},
+        "verbose": 0,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -363,12 +367,7 @@ def test_a_network_of_ones_own_cannot_be_made_by_name(finished):
 
 
 def test_a_run_that_stopped_in_its_first_epoch_starts_again(tmp_path, monkeypatch, without_graph):
-    arguments = {
-        "recipe": Recipe(epochs=2, batch_size=8),
-        "model_options": {"scale": 0.25},
-        "data_options": {"limit": 24, "image_size": 32},
-        "verbose": 0,
-    }
+    arguments = by_name(2)
     whole = train("oct_mobilenet_v1", run_dir=tmp_path / "whole", **arguments)
     interrupt_in(monkeypatch, 0)
     with pytest.raises(KeyboardInterrupt):
@@ -380,13 +379,7 @@ def test_a_run_that_stopped_in_its_first_epoch_starts_again(tmp_path, monkeypatc
 
 
 def test_the_same_call_again_resumes_the_run(tmp_path, monkeypatch, without_graph):
-    arguments = {
-        "recipe": Recipe(epochs=2, batch_size=8),
-        "model_options": {"scale": 0.25},
-        "data_options": {"limit": 24, "image_size": 32},
-        "run_dir": tmp_path / "run",
-        "verbose": 0,
-    }
+    arguments = {**by_name(2), "run_dir": tmp_path / "run"}
     interrupt_in(monkeypatch, 1)
     with pytest.raises(KeyboardInterrupt):
         train("oct_mobilenet_v1", **arguments)
@@ -403,13 +396,7 @@ def test_the_same_call_again_resumes_the_run(tmp_path, monkeypatch, without_grap
 
 
 def test_an_old_run_keeps_its_network_when_defaults_change(tmp_path, monkeypatch, without_graph):
-    arguments = {
-        "recipe": Recipe(epochs=1, batch_size=8),
-        "model_options": {"scale": 0.25},
-        "data_options": {"limit": 24, "image_size": 32},
-        "run_dir": tmp_path / "run",
-        "verbose": 0,
-    }
+    arguments = {**by_name(1), "run_dir": tmp_path / "run"}
     run = train("oct_mobilenet_v1", **arguments).run
     expected = sorted(load_network(run, run.best.weights).state_dict())
     original = OctMobileNetV1.__init__

@@ -95,13 +95,7 @@ def test_the_archive_that_a_run_folder_names_runs_nothing(
 )
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path, read, name):
     path = tmp_path / name
-    os.mkfifo(path)
-    with pytest.raises(ValueError, match=rf"{name}: is a pipe or a device, no regular file"):
-        read(path)
-    path.unlink()
-    path.symlink_to("/dev/zero")
-    with pytest.raises(ValueError, match=rf"{name}: is a pipe or a device, no regular file"):
-        read(path)
+    hostile_files.assert_no_pipe_is_read(read, path)
 
 
 def test_postscript_is_not_handed_to_another_program(tmp_path):

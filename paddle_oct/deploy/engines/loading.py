@@ -7,12 +7,13 @@ from typing import Sequence
 
 from paddle_oct.base.errors import first_line
 from paddle_oct.base.names import look_up
+from paddle_oct.base.threads import available_processors
 
 from .digests import Files, checked_files
 from .formats import FORMATS
 from .opened import Opened
 from .predictor import Predictor
-from .runners import PREPARING, available_cores
+from .runners import PREPARING
 from .table import ENGINES, readers
 
 
@@ -53,7 +54,7 @@ def load(
     """
     path = Path(path)
     engine = _check_engine(path, engine)
-    threads = available_cores() if threads is None else threads
+    threads = available_processors() if threads is None else threads
     if threads < 1:
         raise ValueError(f"threads must be 1 or more, got {threads}")
     size = None if input_size is None else tuple(int(n) for n in input_size)

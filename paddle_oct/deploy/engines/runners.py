@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+from paddle_oct.base.threads import available_processors
 
 from .opened import Opened, Run
 
 #: Held while a file is opened, and while a runner is made and runs for the first time: what engines
 #: set up then is not always safe for threads, nor apart from file to file.
 PREPARING = threading.Lock()
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 class Runners:
@@ -34,7 +29,7 @@ class Runners:
     def __init__(self, opened: Opened) -> None:
         self._make = opened.new_runner
         self._idle: list[Run] = []  # append and pop are safe for threads
-        most = max(available_cores(), opened.lanes) if opened.parallel else 1
+        most = max(available_processors(), opened.lanes) if opened.parallel else 1
         self._turns = threading.Semaphore(most)
         self._lanes = ThreadPoolExecutor(opened.lanes) if opened.lanes > 1 else None
 
